@@ -1,0 +1,419 @@
+"""Configuration → Pipeline → FaceBatch: a fold over the five stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import numpy as np
+import pluggy
+import torch
+from torch import Tensor
+
+from occface_core import __version__, config, hookspecs, photo
+from occface_core.batching import join
+from occface_core.errors import (
+    ConfigError,
+    FallbackWarning,
+    GivenError,
+    OccfaceError,
+    Problem,
+    StageError,
+    did_you_mean,
+)
+from occface_core.geometry.align import crop_to_photo, transform_points, warp_crop
+from occface_core.registry import Registry
+from occface_core.stages import STAGES, Stage
+from occface_core.types import FaceBatch, FaceDetail, FaceShape, Landmarks, Matte, StageRecord
+
+CROP_SIZE = 256
+"""Side S of the aligned crops, pixels."""
+
+PhotoLike = str | Path | np.ndarray[Any, Any]
+
+
+@attrs.define(frozen=True, kw_only=True, eq=False)
+class Photo:
+    """A photo as read, with what the caller already knows of it.
+
+    Attributes:
+        pixels: (1, 3, H, W) float32 RGB in [0, 1], on the pipeline's device.
+        source: path of the file, or "array".
+        landmarks: (F, 68, 2) photo pixels that replace the landmark detector; None if not given.
+        matte: (H, W) in [0, 1], 1 = occluder, that replaces the matting; None if not given.
+    """
+
+    pixels: Tensor
+    source: str
+    landmarks: Tensor | None = None
+    matte: Tensor | None = None
+
+
+class Pipeline:
+    """Five stages and the hooks around them. Make one with `from_config`."""
+
+    def __init__(self, stages: Mapping[str, config.Choice], hooks: list[config.Choice], device: str) -> None:
+        self.device = _checked_device(device)
+        self._choices = dict(stages)
+        self._hooks = list(hooks)
+        self._ready: set[str] = set()
+        self._plugins = pluggy.PluginManager(hookspecs.PROJECT)
+        self._plugins.add_hookspecs(hookspecs)
+        self._plugins.register(_Work(self), name="occface_core.pipeline")
+        for hook in self._hooks:
+            try:
+                self._plugins.register(hook.instance, name=hook.name)
+                self._plugins.check_pending()
+            except (ValueError, pluggy.PluginValidationError) as error:
+                problem = Problem("hooks", "hooks that implement occface_core.hookspecs, each once", hook.name,
+                                  str(error))  # fmt: skip
+                raise ConfigError([problem]) from error
+
+    @classmethod
+    def from_config(
+        cls,
+        configuration: str | Path | Mapping[str, Any] = "paper",
+        *,
+        device: str = "cpu",
+        registry: Registry | None = None,
+    ) -> Pipeline:
+        """Make a pipeline.
+
+        Args:
+            configuration: preset name ("paper", "classic"), dictionary, or path of a .json/.toml file.
+            device: torch device, such as "cpu" or "cuda"; "auto" takes CUDA where there is one.
+            registry: where plugins are looked up; the installed ones by default.
+
+        Raises:
+            ConfigError: with every problem of the configuration at once.
+
+        Warns:
+            FallbackWarning: a preset's plugin is not installed and a stand-in is used.
+        """
+        import warnings
+
+        stages, hooks = config.resolve(configuration, registry or Registry())
+        for choice in stages.values():
+            if choice.warning:
+                warnings.warn(choice.warning, FallbackWarning, stacklevel=2)
+        return cls(stages, hooks, device)
+
+    def __call__(self, photo: PhotoLike, given: Mapping[str, Any] | None = None) -> FaceBatch:
+        """Reconstruct every face of one photo.
+
+        Args:
+            photo: path, or (H, W, 3) uint8 RGB array.
+            given: what is already known and replaces that stage: "landmarks" (F, 68, 2) photo pixels,
+                "matte" (H, W) with 1 = occluder.
+
+        Returns:
+            `FaceBatch`, best face first; of length 0 if no face was found.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+            GivenError: what is given does not fit the photo.
+            StageError: a stage failed.
+        """
+        with torch.inference_mode():
+            faces = self._plugins.hook.occface_run_pipeline(pipeline=self, photo=self._read(photo, given or {}))
+        return faces  # type: ignore[no-any-return]
+
+    def map(
+        self,
+        photos: Iterable[PhotoLike],
+        batch_size: int = 16,
+        on_error: Literal["raise", "return"] = "raise",
+    ) -> Iterator[Any]:
+        """Reconstruct many photos; stages 2 to 5 run on batches of faces across photos.
+
+        Args:
+            photos: paths or (H, W, 3) uint8 RGB arrays; read lazily.
+            batch_size: faces a batch, at least 1.
+            on_error: "raise" stops at the first photo that fails; "return" yields the `OccfaceError` in its
+                place and goes on.
+
+        Yields:
+            One `FaceBatch` a photo, in order, equal to `pipeline(photo)`.
+        """
+        if batch_size < 1:
+            raise OccfaceError(f"batch_size must be at least 1, got {batch_size}")
+        waiting: list[FaceBatch | OccfaceError] = []
+        for one in photos:
+            try:
+                with torch.inference_mode():
+                    waiting.append(self._run_stage("landmark_detector", self._read(one, {})))
+            except OccfaceError as error:
+                if on_error == "raise":
+                    raise
+                waiting.append(error)
+            if sum(len(faces) for faces in waiting if isinstance(faces, FaceBatch)) >= batch_size:
+                yield from self._finish(waiting, batch_size, on_error)
+                waiting = []
+        yield from self._finish(waiting, batch_size, on_error)
+
+    def stage(self, name: str) -> Any:
+        """Return one stage, set up and on the pipeline's device.
+
+        Raises:
+            OccfaceError: there is no stage of that name.
+        """
+        if name not in STAGES:
+            raise OccfaceError(f"there is no stage '{name}'. {did_you_mean(name, list(STAGES))}")
+        instance = self._choices[name].instance
+        if name not in self._ready:
+            instance.setup(self.device)
+            self._ready.add(name)
+        return instance
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the resolved configuration: every option, and under "provenance" what made it.
+
+        `Pipeline.from_config(pipeline.to_config())` makes the same pipeline again.
+        """
+        provenance: dict[str, Any] = {"occface_core": __version__, "device": self.device, "stages": {}}
+        for stage, choice in self._choices.items():
+            provenance["stages"][stage] = {
+                "distribution": choice.distribution,
+                "version": choice.version,
+                "weights_sha256": choice.instance.weights_sha256(),
+                "licence": choice.instance.licence,
+                **({"warning": choice.warning} if choice.warning else {}),
+            }
+        return {
+            **{stage: _spec(choice) for stage, choice in self._choices.items()},
+            "hooks": [_spec(choice) for choice in self._hooks],
+            "provenance": provenance,
+        }
+
+    def fingerprint(self, name: str) -> str:
+        """Return a text that changes whenever a stage's answer may: plugin, version, options, weights."""
+        choice = self._choices[name]
+        weights = choice.instance.weights_sha256()
+        return repr((name, _spec(choice), choice.distribution, choice.version, weights))
+
+    def __repr__(self) -> str:
+        rows = "".join(f"\n  {stage}: {c.name} {c.instance.summary()}" for stage, c in self._choices.items())
+        return f"Pipeline on {self.device}:{rows}"
+
+    def _read(self, source: PhotoLike, given: Mapping[str, Any]) -> Photo:
+        for key in given:
+            if key not in ("landmarks", "matte"):
+                raise GivenError(f"given['{key}'] is unknown. {did_you_mean(key, ['landmarks', 'matte'])}")
+        pixels = photo.to_tensor(photo.read_photo(source)).to(self.device)
+        name = str(source) if isinstance(source, (str, Path)) else "array"
+        height, width = pixels.shape[-2:]
+        return Photo(
+            pixels=pixels,
+            source=name,
+            landmarks=_given_landmarks(given.get("landmarks"), self.device),
+            matte=_given_matte(given.get("matte"), int(height), int(width), self.device),
+        )
+
+    def _fold(self, source: Photo) -> FaceBatch:
+        faces = self._run_stage("landmark_detector", source)
+        for name in list(STAGES)[1:]:
+            if len(faces) == 0:
+                break
+            if name == "occlusion_matting" and source.matte is not None:
+                faces = _with_given_matte(faces, source.matte)
+                continue
+            faces = self._run_stage(name, faces)
+        return faces
+
+    def _finish(
+        self, waiting: list[FaceBatch | OccfaceError], batch_size: int, on_error: str
+    ) -> Iterator[FaceBatch | OccfaceError]:
+        """Run stages 2 to 5 on what has been detected, in batches, and hand it back photo by photo."""
+        with torch.inference_mode():
+            singles = [face for faces in waiting if isinstance(faces, FaceBatch) for face in faces]
+            done: list[FaceBatch | OccfaceError] = []
+            for start in range(0, len(singles), batch_size):
+                done += self._finish_batch(singles[start : start + batch_size], on_error)
+        for faces in waiting:
+            if isinstance(faces, OccfaceError) or len(faces) == 0:
+                yield faces
+                continue
+            mine, done = done[: len(faces)], done[len(faces) :]
+            failed = [face for face in mine if isinstance(face, OccfaceError)]
+            yield failed[0] if failed else _of_one_photo([f for f in mine if isinstance(f, FaceBatch)], faces)
+
+    def _finish_batch(self, singles: list[FaceBatch], on_error: str) -> list[FaceBatch | OccfaceError]:
+        batch = join([attrs.evolve(single, photo_size=None) for single in singles])
+        try:
+            for name in list(STAGES)[1:]:
+                batch = self._run_stage(name, batch)
+        except OccfaceError as error:
+            if on_error == "raise":
+                raise
+            if len(singles) == 1:
+                return [error]
+            return [done for single in singles for done in self._finish_batch([single], on_error)]
+        return list(batch)
+
+    def _run_stage(self, name: str, faces: Photo | FaceBatch) -> FaceBatch:
+        if name == "landmark_detector" and isinstance(faces, Photo) and faces.landmarks is not None:
+            return _cropped(faces, Landmarks(points=faces.landmarks), StageRecord(stage=name, plugin="given"))
+        instance = self.stage(name)
+        return self._plugins.hook.occface_run_stage(  # type: ignore[no-any-return]
+            stage_name=name, stage=instance, faces=faces
+        )
+
+    def work(self, name: str, stage: Stage, faces: Photo | FaceBatch) -> FaceBatch:
+        """Run a stage and file its answer: the innermost implementation of `occface_run_stage`."""
+        inputs = (
+            [faces.pixels] if isinstance(faces, Photo) else [getattr(faces, field) for field in stage.consumes]
+        )
+        label = f"{name} plugin '{self._choices[name].name}'"
+        try:
+            answer = stage.run(*inputs)  # type: ignore[attr-defined]
+        except OccfaceError:
+            raise
+        except Exception as error:
+            raise StageError(f"{label} failed: {type(error).__name__}: {error}") from error
+        record = self._record(name)
+        if isinstance(faces, Photo):
+            _check_answer(label, answer, Landmarks, None)
+            return _cropped(faces, answer, record)
+        _check_answer(label, answer, _ANSWERS[name], faces)
+        return _filed(faces, stage.produces, answer, record)
+
+    def _record(self, name: str) -> StageRecord:
+        choice = self._choices[name]
+        return StageRecord(
+            stage=name,
+            plugin=choice.name,
+            distribution=f"{choice.distribution} {choice.version}".strip(),
+            options=config.unstructure(choice.instance),
+            weights_sha256=choice.instance.weights_sha256(),
+            warning=choice.warning,
+        )
+
+
+class _Work:
+    """The core's own hook implementations: they come last and do the work."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    @hookspecs.hookimpl(trylast=True)
+    def occface_run_pipeline(self, pipeline: Pipeline, photo: Photo) -> FaceBatch:
+        return pipeline._fold(photo)
+
+    @hookspecs.hookimpl(trylast=True)
+    def occface_run_stage(self, stage_name: str, stage: Stage, faces: Photo | FaceBatch) -> FaceBatch:
+        return self._pipeline.work(stage_name, stage, faces)
+
+
+_ANSWERS: dict[str, type] = {
+    "occlusion_matting": Matte,
+    "face_inpainter": Tensor,
+    "shape_regressor": FaceShape,
+    "detail_recoverer": FaceDetail,
+}
+
+
+def _check_answer(label: str, answer: Any, wanted: type, faces: FaceBatch | None) -> None:
+    if not isinstance(answer, wanted):
+        raise StageError(f"{label} must return {wanted.__name__}, got {type(answer).__name__}")
+    if faces is None:
+        return
+    if len(answer) != len(faces):
+        raise StageError(f"{label} must return {len(faces)} faces as it was given, got {len(answer)}")
+    if wanted is Tensor and answer.shape != faces.image.shape:
+        raise StageError(f"{label} must return shape {tuple(faces.image.shape)}, got {tuple(answer.shape)}")
+    if wanted is Matte and answer.alpha.shape[-1] != faces.image.shape[-1]:
+        raise StageError(f"{label} must return mattes of {faces.image.shape[-1]} px, got {answer.alpha.shape[-1]}")
+
+
+def _cropped(source: Photo, landmarks: Landmarks, record: StageRecord) -> FaceBatch:
+    """Return the aligned crops of every face, with the landmarks moved into them."""
+    to_photo = crop_to_photo(landmarks.points, CROP_SIZE)
+    moved = attrs.evolve(landmarks, points=transform_points(torch.linalg.inv(to_photo), landmarks.points))
+    height, width = source.pixels.shape[-2:]
+    return FaceBatch(
+        image=warp_crop(source.pixels, to_photo, CROP_SIZE),
+        crop_to_photo=to_photo,
+        landmarks=moved,
+        lineage=(record,),
+        photo_size=(int(height), int(width)),
+    )
+
+
+def _filed(faces: FaceBatch, field: str, answer: Any, record: StageRecord) -> FaceBatch:
+    """Return the batch with a stage's answer in its field, and what follows from it."""
+    changes: dict[str, Any] = {field: answer, "lineage": (*faces.lineage, record)}
+    if isinstance(answer, Matte):
+        changes["landmarks"] = attrs.evolve(faces.landmarks, visible=_visible(answer, faces.landmarks.points))
+    if isinstance(answer, FaceDetail) and answer.provenance is None and faces.matte is not None:
+        from occface_core.provenance import provenance
+
+        changes[field] = attrs.evolve(answer, provenance=provenance(answer.shape, faces.matte))
+    return attrs.evolve(faces, **changes)
+
+
+def _visible(matte: Matte, points: Tensor) -> Tensor:
+    """Return (B, 68) in [0, 1]: one minus alpha, read at each point; points off the crop are visible."""
+    size = matte.alpha.shape[-1]
+    grid = ((points + 0.5) * 2 / size - 1)[:, :, None]
+    hidden = torch.nn.functional.grid_sample(matte.alpha, grid, align_corners=False, padding_mode="zeros")
+    return (1 - hidden[:, 0, :, 0]).clamp(0, 1)
+
+
+def _with_given_matte(faces: FaceBatch, matte: Tensor) -> FaceBatch:
+    from occface_core.face_region import face_region
+
+    size = faces.image.shape[-1]
+    alpha = warp_crop(matte[None, None], faces.crop_to_photo, size).clamp(0, 1)
+    answer = Matte(alpha=alpha, face=face_region(faces.landmarks.points, size))
+    return _filed(faces, "matte", answer, StageRecord(stage="occlusion_matting", plugin="given"))
+
+
+def _of_one_photo(singles: list[FaceBatch], detected: FaceBatch) -> FaceBatch:
+    return attrs.evolve(join(singles), photo_size=detected.photo_size)
+
+
+def _spec(choice: config.Choice) -> str | dict[str, Any]:
+    options = config.unstructure(choice.instance)
+    return {"plugin": choice.name, **options}
+
+
+def _checked_device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise OccfaceError(f"device '{device}' cannot be used ({reason}); use device='cpu' or 'auto'") from error
+    return device
+
+
+def _given_landmarks(value: Any, device: str) -> Tensor | None:
+    if value is None:
+        return None
+    points = torch.as_tensor(np.asarray(value) if not isinstance(value, Tensor) else value)
+    points = points.to(device=device, dtype=torch.float32)
+    if points.ndim == 2:
+        points = points[None]
+    if points.ndim != 3 or points.shape[1:] != (68, 2):
+        raise GivenError(f"given['landmarks'] must have shape (F, 68, 2) in photo pixels, got {tuple(points.shape)}")
+    if not bool(torch.isfinite(points).all()):
+        raise GivenError("given['landmarks'] must be finite; it holds NaN or infinity")
+    return points
+
+
+def _given_matte(value: Any, height: int, width: int, device: str) -> Tensor | None:
+    if value is None:
+        return None
+    matte = torch.as_tensor(np.asarray(value) if not isinstance(value, Tensor) else value).to(device)
+    if tuple(matte.shape) != (height, width):
+        raise GivenError(f"given['matte'] must have the photo's shape ({height}, {width}), got {tuple(matte.shape)}")
+    whole_numbers = not matte.dtype.is_floating_point and matte.dtype != torch.bool
+    matte = matte.to(torch.float32)
+    if whole_numbers and matte.numel() and float(matte.max()) > 1:
+        matte = matte / 255
+    if not bool(torch.isfinite(matte).all()) or (matte.numel() and (matte.min() < 0 or matte.max() > 1)):
+        raise GivenError("given['matte'] must lie in [0, 1] with 1 = occluder (or be uint8 with 255)")
+    return matte
