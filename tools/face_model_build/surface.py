@@ -1,0 +1,124 @@
+"""The model's final mesh: the refined cage plus the eyeballs, one UV a vertex."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_matrix, csr_matrix, vstack
+from scipy.spatial import cKDTree
+
+from . import cage as cages
+from .control import ControlPoints
+from .eyes import eyeball_weights, make_eyeball
+from .subdivision import linear_weights, refine
+
+EYE_BOXES = {"left": (0.72, 0.005), "right": (0.84, 0.005)}
+CONTOUR_STEPS = (-0.30, -0.20, -0.10, 0.0, 0.08, 0.16, 0.25, 0.35, 0.45)
+
+
+class Surface:
+    """The refined mesh.
+
+    Attributes:
+        weights: (V, C) sparse rows from control points to vertices.
+        triangles: (T, 3).
+        uv: (V, 2), v up.
+        part: (V,) cage part.
+        weld: (V,) the first vertex at the same place; differs from the own id on UV seams only.
+        source_uv: (V, 2) UV in the base mesh's own layout, NaN where none.
+        eye_angle: (V,) degrees from the eye's axis, NaN off the eyeballs.
+    """
+
+    def __init__(self, cage: cages.Cage, control: ControlPoints, fine: np.ndarray) -> None:
+        count = len(cage.keep)
+        mesh = refine(cage.quads, cage.texture_quads, count, len(cage.texture_points), fine)
+        corner_part = np.repeat(cage.part[mesh.quad][:, None], 3, axis=1).ravel()
+        pairs = np.stack([mesh.triangles.ravel(), mesh.texture_triangles.ravel()], axis=1)
+        unique, first, inverse = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+        position, texture = unique.T
+        self.triangles = inverse.reshape(-1, 3)
+        self.part = corner_part[first]
+        self.uv = mesh.texture_weights[texture] @ cage.texture_points
+        rows = mesh.weights[position]
+        rows = csr_matrix((rows.data, rows.indices, rows.indptr), shape=(len(position), control.size))
+        source = linear_weights(cage.quads, count)[position]
+        known = ~np.isnan(cage.source_uv).any(axis=1)
+        self.source_uv = source @ np.nan_to_num(cage.source_uv)
+        self.source_uv[(source @ (~known).astype(float)) > 0] = np.nan
+        self._position = position
+        blocks, self.eye_angle = [rows], np.full(len(position), np.nan)
+        ball = make_eyeball()
+        place = int(position.max()) + 1
+        for side, (left, bottom) in EYE_BOXES.items():
+            start = len(self.part)
+            local = eyeball_weights(ball.directions * [control.sign[side], 1, 1])
+            ids = np.arange(4) + control.eye_centre[side]
+            size = len(ball.directions)
+            blocks.append(
+                csr_matrix(
+                    coo_matrix(
+                        (local.ravel(), (np.repeat(np.arange(size), 4), np.tile(ids, size))),
+                        shape=(size, control.size),
+                    )
+                )
+            )
+            self.triangles = np.concatenate([self.triangles, ball.triangles + start])
+            self.part = np.concatenate([self.part, np.full(size, cages.EYE)])
+            self.uv = np.concatenate([self.uv, ball.uv * 0.11 + [left, bottom]])
+            self.source_uv = np.concatenate([self.source_uv, np.full((size, 2), np.nan)])
+            self.eye_angle = np.concatenate([self.eye_angle, ball.angle])
+            self._position = np.concatenate([self._position, place + np.arange(size)])
+            place += size
+        self.weights = csr_matrix(vstack(blocks)).astype(np.float32)
+        self.weights.eliminate_zeros()
+        _, representative, back = np.unique(self._position, return_index=True, return_inverse=True)
+        self.weld = representative[back]
+
+    def vertex_of(self, control: ControlPoints, base_ids: np.ndarray) -> np.ndarray:
+        """Return the model vertex of every base-mesh vertex, preferring the head's copy at a seam."""
+        cage_ids = np.searchsorted(control.keep, base_ids)
+        result = []
+        for wanted in cage_ids:
+            copies = np.flatnonzero((self._position == wanted) & (self.part != cages.EYE))
+            on_head = copies[self.part[copies] == cages.HEAD]
+            result.append((on_head if len(on_head) else copies)[0])
+        return np.array(result)
+
+    def mirror(self, mean: np.ndarray) -> np.ndarray:
+        """Return the (V,) mirror image of every vertex of the symmetric mean (V, 3)."""
+        side = np.where(np.abs(mean[:, 0]) < 1e-3, np.sign(self.uv[:, 0] - 0.5), 0.0)
+        on_seam = np.bincount(self.weld, minlength=len(mean))[self.weld] > 1
+        side = np.where(on_seam & (mean[:, 2] < 0), side, 0.0)
+        key = np.concatenate([mean, 1e3 * self.part[:, None], 50.0 * side[:, None]], axis=1)
+        image = key * np.array([-1.0, 1.0, 1.0, 1.0, -1.0])
+        _, nearest = cKDTree(key).query(image)
+        return nearest
+
+    def contour(self, mean: np.ndarray, landmarks: np.ndarray, named: dict[str, np.ndarray]) -> np.ndarray:
+        """Return (17, S) candidate vertices for every jaw landmark, from behind it to in front of it.
+
+        Candidates of landmark i lie on the line from it towards the middle of the face in the
+        frontal view; negative steps go back over the jaw along z.
+        """
+        allowed = np.flatnonzero(named["face"] & ~named["eyes"] & ~named["lips"] | named["neck"])
+        allowed = allowed[(self.part[allowed] == cages.HEAD)]
+        tree = cKDTree(mean[allowed])
+        flat = cKDTree(mean[allowed][:, :2])
+        centre = mean[landmarks[33]].copy()
+        lines = []
+        for index in range(17):
+            start = mean[landmarks[index]]
+            goal = np.array([0.0, centre[1] if index in range(4, 13) else start[1], centre[2]])
+            line = []
+            for step in CONTOUR_STEPS:
+                if step == 0.0:
+                    line.append(int(landmarks[index]))
+                elif step < 0:
+                    wanted = start + np.array([0.0, 0.0, 80.0 * step])
+                    line.append(int(allowed[tree.query(wanted)[1]]))
+                else:
+                    wanted = start[:2] + step * (goal - start)[:2]
+                    away, near = flat.query(wanted, k=8)
+                    best = near[np.argmax(mean[allowed[near], 2] - 4.0 * away)]
+                    line.append(int(allowed[best]))
+            lines.append(line)
+        return np.array(lines)
