@@ -1,0 +1,164 @@
+"""The aligned crop: where it lies in the photo, and pictures and points taken there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import as_file, files
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from occface_core.errors import FaceModelError, RecordError
+from occface_core.geometry.camera import (
+    NOMINAL_DISTANCE,
+    frontal_rotation,
+    intrinsics,
+    project,
+    to_camera,
+)
+from occface_core.geometry.precision import working_dtype
+from occface_core.geometry.resample import resample, transform_points
+from occface_core.geometry.weak_perspective import fit_weak_perspective
+
+__all__ = ["crop_to_photo", "inverse", "mean_landmarks", "transform_points", "warp_back", "warp_crop"]
+
+
+@lru_cache(maxsize=1)
+def _mean_landmarks() -> np.ndarray:
+    resource = files("occface_core.facemodel") / "data" / "mean_landmarks68.npy"
+    try:
+        with as_file(resource) as path:
+            points = np.load(path, allow_pickle=False)
+    except (FileNotFoundError, ValueError) as error:
+        raise FaceModelError(
+            f"occface_core/facemodel/data/mean_landmarks68.npy cannot be read ({error}); "
+            f"install occface-core again"
+        ) from error
+    if points.shape != (68, 3):
+        raise FaceModelError(
+            f"occface_core/facemodel/data/mean_landmarks68.npy must have shape (68, 3), got {points.shape}; "
+            f"install occface-core again"
+        )
+    return np.asarray(points, np.float64)
+
+
+def mean_landmarks() -> Tensor:
+    """Return (68, 3) float64 mm: the mean face's landmarks in the face's frame."""
+    return torch.from_numpy(_mean_landmarks().copy())
+
+
+def crop_to_photo(
+    landmarks: Tensor, size: int = 256, *, weights: Tensor | None = None, reference: Tensor | None = None
+) -> Tensor:
+    """Return the crop of each face: upright, and as large and central as the mean face at 1000 mm.
+
+    The mean face's 68 points are fitted to the photo's under scaled orthographic projection, by all three
+    rotations, so that a profile is cropped as large as a frontal face. The frontal mean face in the nominal
+    camera gives the identity.
+
+    Args:
+        landmarks: (B, 68, 2) photo pixels.
+        size: crop size in pixels.
+        weights: (B, 68) trust in each point, for example confidence times visibility; all alike if None.
+        reference: (68, 3) mm other points than the mean face's, in the face's frame.
+
+    Returns:
+        (B, 3, 3) similarity from crop pixels to photo pixels.
+
+    Raises:
+        RecordError: wrong shape, or points that are not finite.
+    """
+    if landmarks.ndim != 3 or landmarks.shape[1:] != (68, 2):
+        raise RecordError(
+            f"crop_to_photo: landmarks must have shape (B, 68, 2), got {tuple(landmarks.shape)}"
+        )
+    if not bool(torch.isfinite(landmarks).all()):
+        raise RecordError("crop_to_photo: landmarks must be finite; leave out the faces that have none")
+    dtype = working_dtype(landmarks)
+    points = landmarks.to(dtype)
+    face = (mean_landmarks() if reference is None else reference).to(device=landmarks.device, dtype=dtype)
+    nominal = project(
+        to_camera(face, frontal_rotation(face), face.new_tensor([0.0, 0.0, NOMINAL_DISTANCE])),
+        intrinsics(size).to(face),
+    )
+    trust = _jaw_trust(face).expand(len(points) + 1, -1)
+    if weights is not None:
+        trust = torch.cat((trust[:1], trust[1:] * weights.to(trust)))
+    fit = fit_weak_perspective(torch.cat((nominal[None], points)), face, trust)
+    up = fit.rotation[:, :2, 1] * fit.rotation.new_tensor([1.0, -1.0])  # the face's y axis in y-up pixels
+    roll = torch.atan2(-up[:, 0], up[:, 1])
+    turn, scale = roll[1:] - roll[0], fit.scale[1:] / fit.scale[0]
+    cos, sin = scale * turn.cos(), scale * turn.sin()
+    linear = torch.stack((cos, sin, -sin, cos), -1).reshape(-1, 2, 2)
+    shift = fit.offset[1:] - linear @ fit.offset[0]
+    top = torch.cat((linear, shift[..., None]), -1)
+    bottom = top.new_tensor([0.0, 0.0, 1.0]).expand(len(points), 1, 3)
+    return torch.cat((top, bottom), 1).to(landmarks.dtype)
+
+
+def _jaw_trust(like: Tensor) -> Tensor:
+    """Return (68,) weights: jaw points slide along the outline as a head turns, the chin's do not."""
+    trust = torch.ones(68, dtype=like.dtype, device=like.device)
+    place = torch.arange(17, dtype=like.dtype, device=like.device)
+    trust[:17] = 0.1 + 0.9 * torch.exp(-(((place - 8) / 2.5) ** 2))
+    return trust
+
+
+def inverse(matrix: Tensor) -> Tensor:
+    """Return the inverse (B, 3, 3) of similarities, e.g. photo_to_crop of crop_to_photo."""
+    linear = torch.linalg.inv(matrix[..., :2, :2])
+    top = torch.cat((linear, -linear @ matrix[..., :2, 2:]), -1)
+    return torch.cat((top, matrix[..., 2:, :]), -2)
+
+
+def warp_crop(photo: Tensor | Sequence[Tensor], crop_to_photo: Tensor, size: int = 256) -> Tensor:
+    """Cut the aligned crops out of one photo, or each out of its own.
+
+    Args:
+        photo: (1, C, H, W) for all faces, (B, C, H, W), or a list of B photos (1, C, H, W) or (C, H, W).
+        crop_to_photo: (B, 3, 3) similarity from crop pixels to photo pixels.
+        size: crop size in pixels.
+
+    Returns:
+        (B, C, size, size). Outside the photo its edge is repeated; smaller crops are averaged, not skipped.
+
+    Raises:
+        RecordError: the number of photos fits neither 1 nor B.
+    """
+    pictures = [each.reshape(each.shape[-3:]) for each in photo]
+    if len(pictures) not in (1, len(crop_to_photo)):
+        raise RecordError(
+            f"warp_crop: there must be 1 photo or one for each of the {len(crop_to_photo)} crops, "
+            f"got {len(pictures)}"
+        )
+    if len(crop_to_photo) == 0:
+        return pictures[0].new_zeros((0, pictures[0].shape[0], size, size))
+    if len(pictures) == 1:
+        pictures = pictures * len(crop_to_photo)
+    crops = [
+        resample(picture, matrix.to(picture.device), size, size)
+        for picture, matrix in zip(pictures, crop_to_photo, strict=True)
+    ]
+    return torch.stack(crops)
+
+
+def warp_back(crops: Tensor, crop_to_photo: Tensor, height: int, width: int) -> Tensor:
+    """Put pictures or masks of crops where they lie in the photo.
+
+    Args:
+        crops: (B, C, S, S).
+        crop_to_photo: (B, 3, 3) similarity from crop pixels to photo pixels.
+        height: height of the photo in pixels.
+        width: width of the photo in pixels.
+
+    Returns:
+        (B, C, height, width), 0 outside the crop.
+    """
+    matrices = inverse(crop_to_photo)
+    placed = [
+        resample(crop, matrix.to(crop.device), height, width, outside="zeros")
+        for crop, matrix in zip(crops, matrices, strict=True)
+    ]
+    return torch.stack(placed) if placed else crops.new_zeros((0, crops.shape[1], height, width))
