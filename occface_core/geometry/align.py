@@ -87,15 +87,28 @@ def crop_to_photo(
     if weights is not None:
         trust = torch.cat((trust[:1], trust[1:] * weights.to(trust)))
     fit = fit_weak_perspective(torch.cat((nominal[None], points)), face, trust)
-    up = fit.rotation[:, :2, 1] * fit.rotation.new_tensor([1.0, -1.0])  # the face's y axis in y-up pixels
-    roll = torch.atan2(-up[:, 0], up[:, 1])
+    roll = _roll(fit.rotation)
     turn, scale = roll[1:] - roll[0], fit.scale[1:] / fit.scale[0]
     cos, sin = scale * turn.cos(), scale * turn.sin()
-    linear = torch.stack((cos, sin, -sin, cos), -1).reshape(-1, 2, 2)
+    linear = torch.stack((cos, -sin, sin, cos), -1).reshape(-1, 2, 2)
     shift = fit.offset[1:] - linear @ fit.offset[0]
     top = torch.cat((linear, shift[..., None]), -1)
     bottom = top.new_tensor([0.0, 0.0, 1.0]).expand(len(points), 1, 3)
     return torch.cat((top, bottom), 1).to(landmarks.dtype)
+
+
+def _roll(rotation: Tensor) -> Tensor:
+    """Return (B,) radians by which faces are turned in the picture, clockwise.
+
+    The Euler angle, along which the eyes lie, up to a yaw of 60 degrees. Towards 80 degrees, where the eyes
+    close up in the picture, the upright axis of the face takes over.
+    """
+    across, down = rotation[:, :2, 0], -rotation[:, :2, 1]
+    upright = torch.stack((down[:, 1], -down[:, 0]), -1)
+    length = across.norm(dim=-1, keepdim=True)
+    share = ((length - 0.17) / (0.5 - 0.17)).clamp(0, 1)
+    direction = share * across / length.clamp_min(1e-9) + (1 - share) * upright
+    return torch.atan2(direction[:, 1], direction[:, 0])
 
 
 def _jaw_trust(like: Tensor) -> Tensor:

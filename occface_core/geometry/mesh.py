@@ -17,8 +17,7 @@ def _array(value: Any) -> np.ndarray:
     """Return a numpy array of an array, a list or a torch tensor on any device."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
-    array: np.ndarray = np.asarray(value)
-    return array
+    return np.asarray(value)
 
 
 def _floats(value: Any) -> np.ndarray:
@@ -39,7 +38,8 @@ def _picture(value: Any) -> np.ndarray:
         return array
     if array.dtype.kind != "f":
         raise RecordError(f"Mesh.texture must be uint8, or floating point in [0, 1], got {array.dtype}")
-    return (np.nan_to_num(array).clip(0, 1) * 255).round().astype(np.uint8)
+    levels: np.ndarray = (np.nan_to_num(array).clip(0, 1) * 255).round().astype(np.uint8)
+    return levels
 
 
 def _named_floats(value: Mapping[str, Any]) -> dict[str, np.ndarray]:
