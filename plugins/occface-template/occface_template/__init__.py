@@ -1,0 +1,1 @@
+"""The smallest occface plugin. Nothing heavy is imported here."""
