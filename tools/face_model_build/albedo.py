@@ -125,7 +125,9 @@ def draw_albedo(
         axis=1,
     )
     lip = np.where(painted[:, None], 0.3 * lip + 0.7 * lipstick, lip)
-    lip_amount = generator.uniform(0.6, 1.0, (count, 1)) * smooth_step(masks["lips"], 0.2, 0.75)
+    seam = np.concatenate([lm[60:65], lm[64:68], lm[60:61]])
+    inner = smooth_step(distance_to_polyline(points, seam), 5.5, 2.0) * regions["lips"]
+    lip_amount = generator.uniform(0.6, 1.0, (count, 1)) * np.maximum(smooth_step(masks["lips"], 0.2, 0.75), inner)
     colour = _mix(colour, lip, lip_amount)
 
     # Hair colour goes with the skin, brows and beard with the hair.
@@ -138,7 +140,7 @@ def draw_albedo(
     hair *= 1.0 + generator.normal(scale=0.05, size=(count, 3))
     colour = _paint_brows(colour, points, lm, regions, hair * 0.55 + skin * 0.12, generator)
     colour = _paint_beard(colour, points, lm, masks, regions, hair * 0.7 + skin * 0.15, generator)
-    colour = _paint_scalp(colour, points, lm, regions, hair, skin, generator)
+    colour = _paint_scalp(colour, points, lm, masks, regions, hair, skin, generator)
     colour = _paint_eyes(colour, regions, eye_angle, generator)
 
     cavity = np.array([0.36, 0.14, 0.13]) * (1.0 + generator.normal(scale=0.05, size=(count, 3)))
@@ -173,46 +175,58 @@ def smooth_step_rows(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> np
 
 def _paint_beard(colour, points, lm, masks, regions, tint, generator):
     count = len(colour)
-    x, y, _ = points.T
-    mouth_y = lm[48, 1]
-    half = np.abs(lm[54, 0])
-    chin = smooth_step(y, mouth_y - 6.0, mouth_y - 14.0) * (regions["jaw"] | regions["neck"])
-    chin = chin * smooth_step(y, lm[8, 1] - 26.0, lm[8, 1] - 8.0)
-    side = regions["cheeks"] * smooth_step(np.abs(x), half + 18.0, half + 30.0)
-    side = side * smooth_step(y, lm[33, 1] + 4.0, lm[33, 1] - 12.0)
-    jaw = regions["jaw"] * smooth_step(np.abs(x), half + 4.0, half + 14.0)
-    lip = (y < lm[33, 1] - 1.0) & (y > mouth_y - 3.0) & (np.abs(x) < half + 7.0)
-    moustache = lip * regions["face"] * smooth_step(np.abs(x), half + 7.0, half + 1.0)
-    clear = 1.0 - smooth_step(masks["lips"], 0.1, 0.4)
+    x, y, z = points.T
+    u = np.abs(x)
+    mouth_y, half, chin_y = lm[48, 1], np.abs(lm[54, 0]), lm[8, 1]
+    # Moustache: a band over the upper lip that thins out past the mouth's corners.
+    band = distance_to_polyline(points[:, :2], lm[48:55, :2])
+    moustache = smooth_step(band, 9.5, 4.5) * smooth_step(y, mouth_y - 3.0, mouth_y + 2.0)
+    moustache = moustache * smooth_step(y, lm[33, 1] - 0.5, lm[33, 1] - 4.0)
+    moustache = moustache * smooth_step(u, half + 9.0, half - 1.0)
+    # Beard: below a line that runs from under the lip over the cheek to the front of the ear.
+    eye_y = lm[36:48, 1].mean()
+    edge = np.interp(
+        u,
+        [0, 9, 18, half + 6, half + 18, half + 32, 72],
+        [lm[57, 1] - 5, lm[57, 1] - 6, lm[57, 1] + 2, mouth_y - 4, mouth_y - 3, mouth_y + 12, eye_y - 8],
+    )
+    beard = smooth_step(y, edge + 4.0, edge - 7.0) * smooth_step(y, chin_y - 34.0, chin_y - 10.0)
+    beard = beard * smooth_step(z, lm[3, 2] - 14.0, lm[3, 2] + 4.0) * smooth_step(masks["ears"], 0.3, 0.05)
+    beard = beard * (regions["neck"] | regions["face"] | regions["scalp"])
+    moustache = moustache * regions["face"]
+    clear = smooth_step(masks["lips"], 0.35, 0.05)
     male = generator.random(count) < 0.5
-    full = (male * (generator.random(count) < 0.45))[:, None]
+    full = (male * (generator.random(count) < 0.4))[:, None]
     density = generator.uniform(0.15, 0.9, (count, 1))
-    shadow = (male * generator.uniform(0.0, 0.22, count))[:, None]
+    shadow = (male * generator.uniform(0.0, 0.2, count))[:, None]
     only_moustache = (male * (generator.random(count) < 0.12))[:, None]
-    goatee = (generator.random(count) < 0.4)[:, None]
-    lower = chin * np.where(goatee, smooth_step(np.abs(x), half + 8.0, half), 1.0)
-    sides = np.where(goatee, 0.0, 1.0) * np.maximum(side, jaw)
-    shape = np.maximum(np.maximum(lower, sides), moustache)
+    goatee = (generator.random(count) < 0.35)[:, None]
+    around_mouth = smooth_step(u, half + 9.0, half - 2.0)
+    lower = beard * np.where(goatee, around_mouth, 1.0)
+    shape = np.maximum(lower, moustache)
     amount = np.maximum(full * density * shape, only_moustache * density * moustache)
-    amount = np.maximum(amount, shadow * np.maximum(np.maximum(chin, jaw), np.maximum(side, moustache)))
+    amount = np.maximum(amount, shadow * np.maximum(beard, moustache))
     texture = 1.0 + 0.12 * smooth_noise(points, count, 9.0, generator)
     return _mix(colour, tint, np.clip(amount * clear * texture, 0.0, 0.95))
 
 
-def _paint_scalp(colour, points, lm, regions, hair, skin, generator):
+def _paint_scalp(colour, points, lm, masks, regions, hair, skin, generator):
     count = len(colour)
     x, y, z = points.T
     eye_y = lm[36:48, 1].mean()
     brow_y = lm[17:27, 1].mean()
-    hairline = generator.normal(60.0, 7.0, (count, 1)) + brow_y - eye_y
-    reach = np.sqrt((x / 77.0) ** 2 + ((y - eye_y) / hairline) ** 2)
-    over = smooth_step_rows(reach, np.full((count, 1), 0.97), np.full((count, 1), 1.06)) * (y > eye_y - 5)
-    behind = smooth_step(z, lm[0, 2] - 2.0, lm[0, 2] - 16.0) * (y > lm[33, 1] - 20.0)
-    sideburn = smooth_step(np.abs(x), 66.0, 71.0) * (y > lm[30, 1]) * (y < eye_y + 20)
-    amount = np.maximum(np.maximum(over, behind), 0.8 * sideburn)
-    amount = amount * ~regions["ears"] * (regions["scalp"] | regions["face"] | (regions["neck"] & (z < lm[0, 2] - 40)))
-    bald = generator.random((count, 1)) < 0.12
-    texture = 1.0 + 0.10 * smooth_noise(points, count, 12.0, generator)
+    hairline = generator.normal(61.0, 3.0, (count, 1)) + brow_y - eye_y
+    # Over the forehead the height counts, at the temples the depth behind the outer brow.
+    back = np.maximum(lm[17, 2] - z - 2.0, 0.0) / 30.0
+    up = np.maximum(y - eye_y, 0.0)
+    reach = np.sqrt((up / hairline) ** 2 + back**2)
+    over = smooth_step_rows(reach, np.full((count, 1), 0.92), np.full((count, 1), 1.12))
+    behind_ear = smooth_step(z, lm[3, 2] - 2.0, lm[3, 2] - 22.0)
+    lowest = (1.0 - behind_ear) * lm[29, 1] + behind_ear * (lm[33, 1] - 22.0)
+    amount = over * smooth_step(y, lowest - 5.0, lowest + 5.0) * smooth_step(masks["ears"], 0.3, 0.05)
+    amount = amount * (regions["scalp"] | regions["face"] | regions["neck"])
+    bald = generator.random((count, 1)) < 0.10
+    texture = 1.0 + 0.08 * smooth_noise(points, count, 12.0, generator)
     amount = np.clip(amount * np.where(bald, 0.15, 0.95) * texture, 0.0, 1.0)
     return _mix(colour, hair, amount)
 

@@ -11,8 +11,7 @@ from .makehuman import BaseMesh
 
 HEAD, NECK, SOCKET, CAVITY, TEETH, TONGUE, EYE = range(7)
 SOCKET_RINGS = 4
-CAVITY_DEPTH = 0.85
-NECK_BOTTOM, NECK_HALF_WIDTH = 5.35, 1.1
+NECK_RINGS = 6
 STRIP = 0.12
 
 
@@ -79,10 +78,10 @@ def select_parts(mesh: BaseMesh) -> np.ndarray:
             ids = np.flatnonzero(inside)
             part[ids[grow(mesh.quads[ids], on_head, SOCKET_RINGS)]] = SOCKET
         elif count < 1000:
-            part[inside & (centre[:, 2] > CAVITY_DEPTH)] = CAVITY
+            part[inside] = CAVITY
         else:
-            near = (centre[:, 1] > NECK_BOTTOM) & (np.abs(centre[:, 0]) < NECK_HALF_WIDTH)
-            part[inside & near] = NECK
+            ids = np.flatnonzero(inside)
+            part[ids[grow(mesh.quads[ids], on_head, NECK_RINGS)]] = NECK
     part[np.isin(mesh.groups, ["helper-upper-teeth", "helper-lower-teeth"])] = TEETH
     part[mesh.groups == "helper-tongue"] = TONGUE
     return part
@@ -137,7 +136,7 @@ def _neck_uv(mesh: BaseMesh, part: np.ndarray, texture_quads: np.ndarray, points
                 v = np.interp(theta, table[:, 0], table[:, 2])
                 y = np.interp(theta, table[:, 0], table[:, 3])
                 made[key] = len(new_points)
-                new_points.append(np.array([u, v - 0.12 * max(y - mesh.vertices[vertex, 1], 0.02)]))
+                new_points.append(np.array([u, v - 0.11 * max(y - mesh.vertices[vertex, 1], 0.02)]))
             result[quad, corner] = made[key]
     return result, np.array(new_points)
 
@@ -148,6 +147,19 @@ def fish_eye(points: np.ndarray, centre: np.ndarray, power: float) -> np.ndarray
     radius = np.linalg.norm(offset, axis=1, keepdims=True)
     largest = radius.max()
     return centre + offset * np.where(radius > 0, (np.maximum(radius, 1e-9) / largest) ** (power - 1.0), 1.0)
+
+
+def settle_mouth(mesh: BaseMesh) -> BaseMesh:
+    """Move teeth and tongue back, and flatten the tongue, so that closed lips hide them."""
+    vertices = mesh.vertices.copy()
+    teeth = np.unique(mesh.quads[np.isin(mesh.groups, ["helper-upper-teeth", "helper-lower-teeth"])])
+    vertices[teeth] += [0.0, 0.0, -0.055]
+    vertices[teeth, 0] *= 0.95
+    tongue = np.unique(mesh.quads[mesh.groups == "helper-tongue"])
+    low = vertices[tongue].min(axis=0)
+    vertices[tongue, 1] = low[1] + 0.68 * (vertices[tongue, 1] - low[1])
+    vertices[tongue, 2] = low[2] + 0.86 * (vertices[tongue, 2] - low[2])
+    return attrs.evolve(mesh, vertices=vertices)
 
 
 def build_cage(mesh: BaseMesh) -> Cage:

@@ -79,10 +79,10 @@ def name_regions(
     face = head & ~ear & front & np.where(y > eye_y, above, under | below)
 
     def mirrored(name: str, mask: np.ndarray) -> dict[str, np.ndarray]:
-        return {f"left_{name}": mask & (x > 0), f"right_{name}": mask & (x < 0), name + "s": mask}
+        return {f"left_{name}": mask & (x >= 0), f"right_{name}": mask & (x <= 0), name + "s": mask}
 
-    regions: dict[str, np.ndarray] = {"face": face}
     eyeball = part == parts.EYE
+    regions: dict[str, np.ndarray] = {"face": face | eyeball}
     socket = part == parts.SOCKET
     opening = inside(flat, lm[36:42, :2], 2.5) | inside(flat, lm[42:48, :2], 2.5)
     eye = (face & (opening | (eyelids > 0.5)) & (z > lm[36, 2] - 12)) | eyeball | socket
@@ -110,16 +110,19 @@ def name_regions(
         ]
     )
     nose = face & ~eye & ~brow & inside(flat, nose_outline)
-    lip = head & (lips > 0.4)
+    corners = np.minimum(*(np.linalg.norm(vertices - lm[k], axis=1) for k in (48, 54)))
+    lip = head & ((lips > 0.4) | (corners < 4.0))
     regions |= {"nose": nose, "lips": lip}
 
     mouth_y = 0.5 * (lm[62, 1] + lm[66, 1])
     taken = eye | brow | nose | lip
     brow_line = np.interp(x, lm[17:27, 0], lm[17:27, 1])
     forehead = face & ~taken & (y > brow_line)
+    lip_gap = inside(flat, np.array([[-lm[54, 0], mouth_y], [lm[54, 0], mouth_y], lm[35, :2], lm[31, :2]]), 4.0)
     jaw_top = mouth_y + (np.abs(x) - lm[54, 0]).clip(0) * 0.35
     jaw = face & ~taken & ~forehead & (y < jaw_top - 4.0)
-    cheek = face & ~taken & ~forehead & ~jaw
+    above_lip = face & ~taken & ~forehead & ~jaw & lip_gap
+    cheek = face & ~taken & ~forehead & ~jaw & ~above_lip
     regions |= {"forehead": forehead, "jaw": jaw} | mirrored("cheek", cheek) | mirrored("ear", ear)
     teeth, tongue, cavity = part == parts.TEETH, part == parts.TONGUE, part == parts.CAVITY
     regions |= {
@@ -127,7 +130,8 @@ def name_regions(
         "tongue": tongue,
         "mouth_cavity": cavity,
         "interior": teeth | tongue | cavity | socket,
-        "neck": part == parts.NECK,
+        "mouth": lip | above_lip,
+        "neck": (part == parts.NECK) | (head & ~face & ~ear & (y <= mouth_y)),
         "scalp": head & ~face & ~ear & (y > mouth_y),
     }
     return regions
