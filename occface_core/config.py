@@ -64,7 +64,9 @@ def load(config: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         if str(config) in PRESETS:
             return {"preset": str(config)}, f"preset '{config}'"
         hint = did_you_mean(str(config), list(PRESETS))
-        raise ConfigError([Problem("config", "a preset's name or a .json/.toml file", repr(str(config)), hint)])
+        raise ConfigError(
+            [Problem("config", "a preset's name or a .json/.toml file", repr(str(config)), hint)]
+        )
     source = f"file {path}"
     try:
         text = path.read_text(encoding="utf-8")
@@ -72,13 +74,17 @@ def load(config: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem("file", "a readable file", str(error))], source) from error
     except ValueError as error:
-        raise ConfigError([Problem("file", f"valid {path.suffix[1:].upper()}", str(error))], source) from error
+        raise ConfigError(
+            [Problem("file", f"valid {path.suffix[1:].upper()}", str(error))], source
+        ) from error
     if not isinstance(data, dict):
         raise ConfigError([Problem("file", "a table of stages at the top", type(data).__name__)], source)
     return data, source
 
 
-def resolve(config: str | Path | Mapping[str, Any], registry: Registry) -> tuple[dict[str, Choice], list[Choice]]:
+def resolve(
+    config: str | Path | Mapping[str, Any], registry: Registry
+) -> tuple[dict[str, Choice], list[Choice]]:
     """Return the chosen stage of every stage name, in pipeline order, and the chosen hooks.
 
     Raises:

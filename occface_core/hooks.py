@@ -113,7 +113,13 @@ class MemoryCache:
 def _key(stage_name: str, stage: Stage, faces: Photo | FaceBatch) -> str:
     """Return a hash of the batch so far, its lineage, and the stage that is to answer."""
     digest = hashlib.sha256()
-    mine = (stage_name, type(stage).__module__, type(stage).__qualname__, stage.summary(), stage.weights_sha256())
+    mine = (
+        stage_name,
+        type(stage).__module__,
+        type(stage).__qualname__,
+        stage.summary(),
+        stage.weights_sha256(),
+    )
     digest.update(repr(mine).encode())
     _feed(digest, faces)
     return digest.hexdigest()

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from occface_core.stages import DetailRecoverer, FaceInpainter, LandmarkDetector, OcclusionMatting, ShapeRegressor
+from occface_core.stages import (
+    DetailRecoverer,
+    FaceInpainter,
+    LandmarkDetector,
+    OcclusionMatting,
+    ShapeRegressor,
+)
 from occface_core.types import FaceDetail, FaceShape, Landmarks, Matte
 
 if TYPE_CHECKING:
@@ -69,25 +75,23 @@ class NoShape(ShapeRegressor):
 
     def run(self, clean: Tensor, landmarks: Landmarks) -> FaceShape:
         """Return the mean shape at the nominal pose under the nominal light."""
-        import torch
-
         from occface_core.facemodel import FaceModel
-        from occface_core.geometry.camera import intrinsics
+        from occface_core.geometry.camera import NOMINAL_DISTANCE, frontal_rotation, intrinsics
 
         model = FaceModel.embedded()
         count, size = len(clean), int(clean.shape[-1])
-        matrix = intrinsics(size, dtype=clean.dtype, device=clean.device)
+        matrix = intrinsics(size, device=clean.device)
         return FaceShape(
-            vertices=torch.as_tensor(model.mean, device=clean.device).expand(count, -1, -1).clone(),
+            vertices=model.tensor("mean", clean.device).expand(count, -1, -1).clone(),
             coefficients={
                 "identity": clean.new_zeros(count, len(model.identity)),
                 "expression": clean.new_zeros(count, len(model.expression)),
                 "albedo": clean.new_zeros(count, len(model.albedo)),
                 "illumination": clean.new_zeros(count, 27),
             },
-            rotation=torch.diag(clean.new_tensor([1.0, -1.0, -1.0])).expand(count, -1, -1).clone(),
-            translation=clean.new_tensor([0.0, 0.0, 1000.0]).expand(count, -1).clone(),
-            intrinsics=matrix.reshape(-1, 3, 3)[:1].expand(count, -1, -1).clone(),
+            rotation=frontal_rotation(clean).expand(count, -1, -1).clone(),
+            translation=clean.new_tensor([0.0, 0.0, NOMINAL_DISTANCE]).expand(count, -1).clone(),
+            intrinsics=matrix.expand(count, -1, -1).clone(),
             model=model,
             size=size,
         )

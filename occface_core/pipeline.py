@@ -117,8 +117,9 @@ class Pipeline:
             StageError: a stage failed.
         """
         with torch.inference_mode():
-            faces = self._plugins.hook.occface_run_pipeline(pipeline=self, photo=self._read(photo, given or {}))
-        return faces  # type: ignore[no-any-return]
+            source = self._read(photo, given or {})
+            faces: FaceBatch = self._plugins.hook.occface_run_pipeline(pipeline=self, photo=source)
+            return faces
 
     def map(
         self,
@@ -263,7 +264,9 @@ class Pipeline:
     def work(self, name: str, stage: Stage, faces: Photo | FaceBatch) -> FaceBatch:
         """Run a stage and file its answer: the innermost implementation of `occface_run_stage`."""
         inputs = (
-            [faces.pixels] if isinstance(faces, Photo) else [getattr(faces, field) for field in stage.consumes]
+            [faces.pixels]
+            if isinstance(faces, Photo)
+            else [getattr(faces, field) for field in stage.consumes]
         )
         label = f"{name} plugin '{self._choices[name].name}'"
         try:
@@ -317,14 +320,20 @@ _ANSWERS: dict[str, type] = {
 def _check_answer(label: str, answer: Any, wanted: type, faces: FaceBatch | None) -> None:
     if not isinstance(answer, wanted):
         raise StageError(f"{label} must return {wanted.__name__}, got {type(answer).__name__}")
+    _check_size(label, answer, faces)
+
+
+def _check_size(label: str, answer: Any, faces: FaceBatch | None) -> None:
     if faces is None:
         return
     if len(answer) != len(faces):
         raise StageError(f"{label} must return {len(faces)} faces as it was given, got {len(answer)}")
-    if wanted is Tensor and answer.shape != faces.image.shape:
+    if isinstance(answer, Tensor) and answer.shape != faces.image.shape:
         raise StageError(f"{label} must return shape {tuple(faces.image.shape)}, got {tuple(answer.shape)}")
-    if wanted is Matte and answer.alpha.shape[-1] != faces.image.shape[-1]:
-        raise StageError(f"{label} must return mattes of {faces.image.shape[-1]} px, got {answer.alpha.shape[-1]}")
+    if isinstance(answer, Matte) and answer.alpha.shape[-1] != faces.image.shape[-1]:
+        raise StageError(
+            f"{label} must return mattes of {faces.image.shape[-1]} px, got {answer.alpha.shape[-1]}"
+        )
 
 
 def _cropped(source: Photo, landmarks: Landmarks, record: StageRecord) -> FaceBatch:
@@ -386,7 +395,9 @@ def _checked_device(device: str) -> str:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise OccfaceError(f"device '{device}' cannot be used ({reason}); use device='cpu' or 'auto'") from error
+        raise OccfaceError(
+            f"device '{device}' cannot be used ({reason}); use device='cpu' or 'auto'"
+        ) from error
     return device
 
 
@@ -398,7 +409,9 @@ def _given_landmarks(value: Any, device: str) -> Tensor | None:
     if points.ndim == 2:
         points = points[None]
     if points.ndim != 3 or points.shape[1:] != (68, 2):
-        raise GivenError(f"given['landmarks'] must have shape (F, 68, 2) in photo pixels, got {tuple(points.shape)}")
+        raise GivenError(
+            f"given['landmarks'] must have shape (F, 68, 2) in photo pixels, got {tuple(points.shape)}"
+        )
     if not bool(torch.isfinite(points).all()):
         raise GivenError("given['landmarks'] must be finite; it holds NaN or infinity")
     return points
@@ -409,7 +422,9 @@ def _given_matte(value: Any, height: int, width: int, device: str) -> Tensor | N
         return None
     matte = torch.as_tensor(np.asarray(value) if not isinstance(value, Tensor) else value).to(device)
     if tuple(matte.shape) != (height, width):
-        raise GivenError(f"given['matte'] must have the photo's shape ({height}, {width}), got {tuple(matte.shape)}")
+        raise GivenError(
+            f"given['matte'] must have the photo's shape ({height}, {width}), got {tuple(matte.shape)}"
+        )
     whole_numbers = not matte.dtype.is_floating_point and matte.dtype != torch.bool
     matte = matte.to(torch.float32)
     if whole_numbers and matte.numel() and float(matte.max()) > 1:

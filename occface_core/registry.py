@@ -181,7 +181,9 @@ def _by_kind(found: list[_discovery.Found]) -> dict[str, dict[str, list[Entry]]]
     for item in found:
         kind = item.group.removeprefix(_discovery.PREFIX)
         problem = (
-            "" if _VALUE.match(item.value) else f"'{item.name} = {item.value}' is not of the form 'module:Class'"
+            ""
+            if _VALUE.match(item.value)
+            else f"'{item.name} = {item.value}' is not of the form 'module:Class'"
         )
         entry = Entry(kind, item.name, item.value, item.distribution, item.version, problem)
         same = table.setdefault(kind, {}).setdefault(item.name, [])

@@ -43,10 +43,11 @@ class Stage(abc.ABC):
 
     def summary(self) -> str:
         """Return one line: the plugin's class and its options."""
-        if not attrs.has(type(self)):
-            return type(self).__name__
-        options = {f.name: getattr(self, f.name) for f in attrs.fields(type(self)) if f.init}
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in options.items())})"
+        cls: type = type(self)
+        if not attrs.has(cls):
+            return cls.__name__
+        options = {f.name: getattr(self, f.name) for f in attrs.fields(cls) if f.init}
+        return f"{cls.__name__}({', '.join(f'{name}={value!r}' for name, value in options.items())})"
 
 
 class LandmarkDetector(Stage):

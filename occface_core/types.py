@@ -25,7 +25,9 @@ PROVENANCE = ("seen", "completed", "mirrored", "prior")
 """What a vertex of the detailed mesh rests on; the index is the code in `FaceDetail.provenance`."""
 
 
-def _check(record: object, field: str, value: Any, pattern: tuple[str | int, ...], sizes: dict[str, int]) -> None:
+def _check(
+    record: object, field: str, value: Any, pattern: tuple[str | int, ...], sizes: dict[str, int]
+) -> None:
     """Raise `RecordError` unless `value` has the shape `pattern`; letters are sizes shared by a record."""
     where = f"{type(record).__name__}.{field}"
     want = "(" + ", ".join(map(str, pattern)) + ("," if len(pattern) == 1 else "") + ")"
@@ -71,7 +73,9 @@ class Landmarks:
 
     points: Tensor
     confidence: Tensor = attrs.field(
-        default=attrs.Factory(lambda self: _ones(self, "points", self.points, ("B", 68, 2), 2), takes_self=True)
+        default=attrs.Factory(
+            lambda self: _ones(self, "points", self.points, ("B", 68, 2), 2), takes_self=True
+        )
     )
     visible: Tensor | None = None
 
@@ -183,27 +187,20 @@ class FaceShape:
 
     def landmarks(self) -> Tensor:
         """Return (B, 68, 2) crop pixels of the model's 68 landmark vertices."""
-        import torch
-
-        return self.project()[:, torch.as_tensor(self.model.landmarks68, device=self.vertices.device)]
+        return self.project()[:, self.model.tensor("landmarks68", self.vertices.device)]
 
     def scaled_intrinsics(self, size: int) -> Tensor:
         """Return (B, 3, 3) intrinsics of the same view drawn at `size` pixels."""
-        scale = size / self.size
-        resize = self.intrinsics.new_tensor(
-            [[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]]
-        )
-        return resize @ self.intrinsics
+        from occface_core.geometry.camera import scale_intrinsics
+
+        return scale_intrinsics(self.intrinsics, size / self.size)
 
     def depth(self, size: int = 256) -> Tensor:
         """Return (B, 1, size, size) mm along z, NaN where there is no surface."""
-        import torch
+        from occface_core.geometry.surface import depth_map
 
-        from occface_core.geometry.rasterise import rasterise
-
-        triangles = torch.as_tensor(self.model.triangles, device=self.vertices.device)
-        fragments = rasterise(self.camera_vertices(), self.scaled_intrinsics(size), triangles, size, size)
-        return fragments.depth[:, None]
+        triangles = self.model.tensor("triangles", self.vertices.device)
+        return depth_map(self.camera_vertices(), triangles, self.scaled_intrinsics(size), size)
 
 
 @attrs.define(frozen=True, kw_only=True, eq=False)

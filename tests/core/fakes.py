@@ -39,8 +39,8 @@ class CountingLandmarks(LandmarkDetector):
 
     def run(self, photo):
         self.calls += 1
-        points = torch.stack([frontal_points(1.0 + 0.1 * i) for i in range(self.faces)] or [])
-        return Landmarks(points=points) if self.faces else Landmarks(points=torch.zeros(0, 68, 2))
+        points = [frontal_points(1.0 + 0.1 * i) for i in range(self.faces)]
+        return Landmarks(points=torch.stack(points) if points else torch.zeros(0, 68, 2))
 
 
 @attrs.define(kw_only=True)

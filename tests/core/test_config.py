@@ -52,7 +52,9 @@ def test_all_problems_are_reported_at_once(registry):
 
 
 def test_values_are_not_guessed(registry):
-    assert "face_inpainter.level" in problems(config(face_inpainter={"plugin": "fake", "level": True}), registry)
+    assert "face_inpainter.level" in problems(
+        config(face_inpainter={"plugin": "fake", "level": True}), registry
+    )
     made = Pipeline.from_config(config(face_inpainter={"plugin": "fake", "level": 1}), registry=registry)
     assert made.stage("face_inpainter").level == 1.0
 
@@ -114,7 +116,9 @@ def test_presets_fall_back_visibly_and_named_plugins_never(registry):
 
 
 def test_round_trip(registry):
-    pipeline = Pipeline.from_config(config(face_inpainter={"plugin": "fake", "level": 0.25}), registry=registry)
+    pipeline = Pipeline.from_config(
+        config(face_inpainter={"plugin": "fake", "level": 0.25}), registry=registry
+    )
     resolved = json.loads(json.dumps(pipeline.to_config()))
     again = Pipeline.from_config(resolved, registry=registry)
     assert again.to_config() == pipeline.to_config()

@@ -9,12 +9,18 @@ import occface_core
 
 
 def run(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
-@pytest.mark.parametrize("statement", ["import occface_core", "from occface_core import Registry; Registry().names('hooks')"])
+@pytest.mark.parametrize(
+    "statement", ["import occface_core", "from occface_core import Registry; Registry().names('hooks')"]
+)
 def test_listing_loads_nothing_heavy(statement):
-    heavy = "[m for m in ('torch', 'cv2', 'open3d', 'numba', 'kornia', 'trimesh', 'scipy') if m in sys.modules]"
+    heavy = (
+        "[m for m in ('torch', 'cv2', 'open3d', 'numba', 'kornia', 'trimesh', 'scipy') if m in sys.modules]"
+    )
     assert run(f"import sys; {statement}; print({heavy})") == "[]"
 
 
@@ -54,7 +60,9 @@ def test_every_hook_is_documented_and_used():
 
     from occface_core import hookspecs
 
-    specs = [f for name, f in inspect.getmembers(hookspecs, inspect.isfunction) if name.startswith("occface_")]
+    specs = [
+        f for name, f in inspect.getmembers(hookspecs, inspect.isfunction) if name.startswith("occface_")
+    ]
     pipeline = (Path(occface_core.__file__).parent / "pipeline.py").read_text(encoding="utf-8")
     assert specs
     for spec in specs:

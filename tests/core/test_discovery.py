@@ -62,7 +62,9 @@ def test_two_distributions_with_one_name_are_an_error_that_names_both(install):
     install("acme-one", "[occface.face_inpainter]\nsame = acme_one:Copy\n", module="acme_one", code=GOOD)
     install("acme-two", "[occface.face_inpainter]\nsame = acme_two:Copy\n", module="acme_two", code=GOOD)
     registry = Registry()
-    with pytest.raises(PluginConflict, match=r"acme-one 1\.0 and acme-two 1\.0|acme-two 1\.0 and acme-one 1\.0"):
+    with pytest.raises(
+        PluginConflict, match=r"acme-one 1\.0 and acme-two 1\.0|acme-two 1\.0 and acme-one 1\.0"
+    ):
         registry.get("face_inpainter", "same")
     assert [e.problem != "" for e in registry.entries("face_inpainter") if e.name == "same"] == [True, True]
 
@@ -83,7 +85,9 @@ def test_a_malformed_file_of_anybody_does_not_hide_the_others(install, text):
 
 
 def test_percent_signs_are_read_raw(install):
-    install("acme-percent", "[console_scripts]\nx = a%b:c\n[occface.face_inpainter]\np = acme_percent:%(x)s\n")
+    install(
+        "acme-percent", "[console_scripts]\nx = a%b:c\n[occface.face_inpainter]\np = acme_percent:%(x)s\n"
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         registry = Registry()
@@ -100,7 +104,9 @@ def test_a_path_object_on_sys_path_does_no_harm(install, monkeypatch, tmp_path):
 
 
 def test_a_folder_twice_on_sys_path_is_no_conflict(install, monkeypatch, tmp_path):
-    install("acme-twice", "[occface.face_inpainter]\ntwice = acme_twice:Copy\n", module="acme_twice", code=GOOD)
+    install(
+        "acme-twice", "[occface.face_inpainter]\ntwice = acme_twice:Copy\n", module="acme_twice", code=GOOD
+    )
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path, str(tmp_path) + "/"])
     assert Registry().get("face_inpainter", "twice").__name__ == "Copy"
 

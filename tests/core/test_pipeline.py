@@ -128,7 +128,9 @@ def test_map_is_lazy():
 
 
 def test_a_failing_stage_is_named():
-    with pytest.raises(StageError, match=r"occlusion_matting plugin '.*Failing' failed: ZeroDivisionError: by design"):
+    with pytest.raises(
+        StageError, match=r"occlusion_matting plugin '.*Failing' failed: ZeroDivisionError: by design"
+    ):
         make(occlusion_matting=Failing)(PHOTO)
 
 
