@@ -8,12 +8,13 @@ from torch import Tensor
 from occface_core.geometry.camera import pixel_grid, unproject
 
 
-def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
+def vertex_normals(vertices: Tensor, triangles: Tensor, *, weld: Tensor | None = None) -> Tensor:
     """Return the mean of the surrounding triangles' normals, weighted by their area.
 
     Args:
         vertices: (B, V, 3) mm in any frame.
         triangles: (T, 3) int64, counter-clockwise when seen from outside.
+        weld: (V,) int64 the first vertex at the same place, where texture seams double vertices.
 
     Returns:
         (B, V, 3) unit normals pointing outwards, in the frame of `vertices`; 0 at vertices without area.
@@ -23,6 +24,8 @@ def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
     total = torch.zeros_like(vertices)
     for k in range(3):
         total = total.index_add(1, triangles[:, k], face)
+    if weld is not None:
+        total = torch.zeros_like(total).index_add(1, weld, total)[:, weld]
     return unit(total)
 
 
