@@ -142,8 +142,8 @@ def _decode(path: Path, max_pixels: int | None) -> Image.Image:
         ) from error
     if upright.width * upright.height < full[0] * full[1]:
         warnings.warn(
-            f"{path}: {full[0]} x {full[1]} pixels are more than {(max_pixels or 0) / 1e6:.0f} megapixels; "
-            f"read at {upright.width} x {upright.height}, and all pixel coordinates are those of the reduced photo",
+            f"{path}: {full[0]} x {full[1]} pixels, more than {(max_pixels or 0) / 1e6:.0f} MP; read "
+            f"at {upright.width} x {upright.height}; all pixel coordinates are those of the reduced photo",
             PhotoReduced,
             stacklevel=4,
         )

@@ -1,0 +1,87 @@
+"""Photos as given on a command line → jobs: folders and patterns are expanded, names made unique."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from occface_core.engines import Job
+from occface_core.photo import PHOTO_SUFFIXES
+
+
+def find_photos(given: Sequence[str], *, leave_out: Path | None = None) -> list[Path]:
+    """Return the photos that files, folders and patterns name, each once, in the order given.
+
+    Args:
+        given: paths of files, folders (searched through, files by their endings) or patterns with `*`.
+        leave_out: folder whose files are not taken: where results are written.
+
+    Returns:
+        Paths; a file or pattern that matches nothing is kept, so that reading it fails with its name.
+    """
+    own = leave_out.resolve() if leave_out else None
+    found: dict[Path, Path] = {}
+    for text in given:
+        for path in _expand(text):
+            real = path.resolve()
+            if own is None or own not in real.parents or str(path) == text:
+                found.setdefault(real, path)
+    return list(found.values())
+
+
+def _expand(text: str) -> Iterator[Path]:
+    path = Path(text)
+    if path.is_dir():
+        yield from _photos_in(path)
+    elif not path.exists() and glob.has_magic(text):
+        matches = sorted(Path(match) for match in glob.glob(text, recursive=True))
+        for match in matches or [path]:
+            yield from _photos_in(match) if match.is_dir() else [match]
+    else:
+        yield path
+
+
+def _photos_in(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in PHOTO_SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def name_jobs(photos: Sequence[Path], mask: Path | None = None) -> list[Job]:
+    """Return one job a photo, named after the file; photos of one name get their folder's name before it.
+
+    Names are the same whenever the same photos are given, so that a run can be resumed. They hold letters
+    and digits, "-", "_" and "." only, and differ even where capitals do not count.
+    """
+    resolved = [photo.absolute() for photo in photos]
+    names = [_clean(photo.stem) for photo in resolved]
+    for longer in (
+        lambda photo: f"{photo.stem}-{photo.suffix[1:].lower()}",
+        lambda photo: f"{photo.parent.name}-{photo.stem}",
+        lambda photo: f"{photo.parent.name}-{photo.stem}-{photo.suffix[1:].lower()}",
+        lambda photo: "-".join(photo.parts[1:]),
+    ):
+        count = Counter(name.lower() for name in names)
+        proposed = [_clean(longer(photo)) for photo in resolved]
+        clashing = [i for i, name in enumerate(names) if count[name.lower()] > 1]
+        for i in clashing:
+            names[i] = proposed[i]
+    taken: set[str] = set()
+    for i, name in enumerate(names):
+        k = 2
+        while names[i].lower() in taken:
+            names[i], k = f"{name}-{k}", k + 1
+        taken.add(names[i].lower())
+    return [Job(photo=photo, name=name, mask=mask) for photo, name in zip(photos, names, strict=True)]
+
+
+def _clean(name: str) -> str:
+    cleaned = re.sub(r"[^\w.-]+", "_", name).strip("._")[:120]
+    return cleaned or "photo"

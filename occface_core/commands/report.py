@@ -1,0 +1,22 @@
+"""`occface report`: write report.html again from results that lie in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def report(
+    folder: Path = typer.Argument(help="Folder that `reconstruct` or `batch` wrote.", show_default=False),
+) -> None:
+    """Write FOLDER/report.html from the results that lie in FOLDER."""
+    from occface_core.commands.console import fail
+    from occface_core.results import find_results, write_report
+
+    if not folder.is_dir() or not find_results(folder):
+        fail(
+            f"{folder} holds no results (no faces.json in a subfolder). Run `occface reconstruct` first",
+            code=2,
+        )
+    typer.echo(write_report(folder))

@@ -1,0 +1,152 @@
+"""One face's records → the mesh that a user takes away: base or detailed surface, painted.
+
+The texture shows the photo where the camera saw skin, the completed face where an occluder was in front,
+and elsewhere the mirrored side or the model's own colour (`geometry.texture`). The detailed mesh is the base
+mesh with every triangle split into four and moved by the bump map along the lines of sight (paper eq. 7).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+import torch
+from torch import Tensor
+
+from occface_core.errors import RecordError
+from occface_core.geometry.camera import project, to_camera, to_face
+from occface_core.geometry.illumination import shade
+from occface_core.geometry.mesh import Mesh
+from occface_core.geometry.normals import to_viewer, unit, vertex_normals
+from occface_core.geometry.resample import sample_pixels
+from occface_core.geometry.subdivision import Subdivision, subdivide
+from occface_core.geometry.texture import bake_texture
+from occface_core.geometry.visibility import seen_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from occface_core.types import FaceBatch, FaceDetail, FaceShape
+
+TEXTURE_SIZE = 512
+
+
+def build_mesh(faces: FaceBatch, *, detailed: bool = True, texture: np.ndarray | None = None) -> Mesh:
+    """Return the mesh of one face, painted.
+
+    Args:
+        faces: a batch of one face with a shape.
+        detailed: move the surface by the bump map; without a detail the base shape is returned. The
+            detailed mesh begins with the face model's vertices, in their order.
+        texture: (N, N, 3) uint8 to be used instead of painting one.
+
+    Raises:
+        RecordError: not exactly one face, or it has no shape.
+    """
+    if len(faces) != 1:
+        raise RecordError(f"build_mesh takes one face, got {len(faces)}; take one with faces[i]")
+    if faces.shape is None:
+        raise RecordError("FaceBatch.mesh needs a shape; run the shape_regressor stage first")
+    with torch.inference_mode():
+        painted = _paint(faces, faces.shape) if texture is None else texture
+        if detailed and faces.detail is not None:
+            return _detailed(faces.shape, faces.detail, painted)
+        return _base(faces.shape, painted)
+
+
+def provenance_mesh(faces: FaceBatch, mesh: Mesh, colours: Sequence[tuple[float, float, float]]) -> Mesh:
+    """Return the base mesh coloured by what each vertex rests on.
+
+    Args:
+        faces: a batch of one face whose detail knows its provenance.
+        mesh: its base mesh.
+        colours: RGB in [0, 1] of each kind, in the order of `PROVENANCE`.
+
+    Raises:
+        RecordError: the provenance is not known.
+    """
+    if faces.detail is None or faces.detail.provenance is None:
+        raise RecordError("provenance_mesh needs a detail with provenance; run the whole pipeline first")
+    codes = faces.detail.provenance[0].cpu().long()
+    table = np.asarray(colours, dtype=np.float32)
+    return attrs.evolve(mesh, uv=None, texture=None, colours=table[codes.numpy()])
+
+
+def _base(shape: FaceShape, texture: np.ndarray) -> Mesh:
+    model, device = shape.model, shape.vertices.device
+    triangles = model.tensor("triangles", device)
+    normals = vertex_normals(shape.vertices, triangles, weld=model.tensor("weld", device))
+    return Mesh(
+        vertices=shape.vertices[0], triangles=triangles, uv=model.uv, texture=texture, normals=normals[0]
+    )
+
+
+def _detailed(shape: FaceShape, detail: FaceDetail, texture: np.ndarray) -> Mesh:
+    model, device = shape.model, shape.vertices.device
+    triangles = model.tensor("triangles", device)
+    weld = model.tensor("weld", device)
+    camera = shape.camera_vertices()
+    weights = seen_weights(camera, triangles, shape.intrinsics, shape.size, shape.size, weld=weld)
+    finer = subdivide(triangles, camera.shape[1])
+    points = finer.spread(camera)
+    height = _bump_at(detail.bump, points, shape) * finer.spread(weights[..., None])
+    moved = to_face(points - unit(points) * height, shape.rotation, shape.translation)
+    normals = vertex_normals(moved, finer.triangles, weld=_finer_weld(weld, finer))
+    return Mesh(
+        vertices=moved[0],
+        triangles=finer.triangles,
+        uv=finer.spread(model.tensor("uv", device)),
+        texture=texture,
+        normals=normals[0],
+    )
+
+
+def _bump_at(bump: Tensor, points: Tensor, shape: FaceShape) -> Tensor:
+    """Return (B, N, 1) mm of the bump map where camera points (B, N, 3) are seen."""
+    place = torch.nan_to_num(project(points, shape.scaled_intrinsics(int(bump.shape[-1]))))
+    return sample_pixels(bump, place[:, :, None].to(bump))[..., 0].transpose(1, 2)
+
+
+def _finer_weld(weld: Tensor, finer: Subdivision) -> Tensor:
+    """Return the first vertex at the same place for a subdivided mesh: middles of welded edges are welded."""
+    low, high = weld[finer.edges].sort(1).values.unbind(1)
+    count = len(weld)
+    _, group = torch.unique(low * count + high, return_inverse=True)
+    order = torch.arange(len(group), device=group.device)
+    first = order.new_full((int(group.max()) + 1,), len(group)).scatter_reduce(0, group, order, "amin")
+    return torch.cat((weld, first[group] + count))
+
+
+def _paint(faces: FaceBatch, shape: FaceShape) -> np.ndarray:
+    """Return the texture (N, N, 3) uint8 of one face."""
+    model, device = shape.model, shape.vertices.device
+    triangles = model.tensor("triangles", device)
+    weld = model.tensor("weld", device)
+    camera = to_camera(shape.vertices, shape.rotation, shape.translation)
+    normals = to_viewer(vertex_normals(camera, triangles, weld=weld))
+    albedo = model.albedo_colours(shape.coefficients["albedo"])
+    prior = shade(albedo, normals, shape.coefficients["illumination"]).clamp(0, 1)
+    size = int(faces.image.shape[-1])
+    matte = None if faces.matte is None else _fitted(faces.matte.alpha, size)
+    painted = bake_texture(
+        faces.image,
+        camera,
+        triangles,
+        shape.scaled_intrinsics(size),
+        model.tensor("uv", device),
+        prior,
+        clean=faces.clean,
+        matte=matte,
+        mirror=None if model.mirror is None else model.tensor("mirror", device),
+        weld=weld,
+        size=TEXTURE_SIZE,
+    )
+    picture = painted.picture[0].permute(1, 2, 0).cpu().numpy()
+    return (np.nan_to_num(picture).clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def _fitted(alpha: Tensor, size: int) -> Tensor:
+    if alpha.shape[-1] == size:
+        return alpha
+    return torch.nn.functional.interpolate(alpha, (size, size), mode="bilinear", align_corners=False)
