@@ -1,0 +1,30 @@
+"""Every stage plugin that is installed here passes the conformance kit, with no expected failures."""
+
+import pytest
+
+from occface_core import STAGES, Registry
+from occface_core.testing import checks_for
+from occface_core.testing.kit import _Bound
+from occface_core.testing.subject import Subject
+
+REGISTRY = Registry()
+ENTRIES = [entry for stage in STAGES for entry in REGISTRY.entries(stage)]
+SUBJECTS = {}
+
+
+def rows():
+    for entry in ENTRIES:
+        for check in checks_for(entry.kind):
+            yield pytest.param(entry, check, id=f"{entry.kind}-{entry.name}-{check}")
+
+
+@pytest.mark.parametrize(("entry", "check"), rows())
+def test_shipped_plugin(entry, check):
+    key = entry.kind, entry.name
+    if key not in SUBJECTS:
+        SUBJECTS[key] = Subject(REGISTRY.get(*key))
+    _Bound(check, SUBJECTS[key])()
+
+
+def test_the_none_plugin_of_every_stage_is_among_them():
+    assert {entry.kind for entry in ENTRIES if entry.name == "none"} == set(STAGES)
