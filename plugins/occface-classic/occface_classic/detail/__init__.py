@@ -1,0 +1,1 @@
+"""Surface detail from shading and symmetry."""

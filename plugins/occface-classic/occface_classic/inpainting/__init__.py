@@ -1,0 +1,1 @@
+"""Completion of hidden pixels from the visible ones of the same photo."""

@@ -1,0 +1,1 @@
+"""Where something hides the face, told by the colours of the photo itself."""

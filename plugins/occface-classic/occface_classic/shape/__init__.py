@@ -1,0 +1,1 @@
+"""Parametric shape, pose and light by fitting."""
