@@ -1,0 +1,1 @@
+"""The face finder: where in a photo of any size are the faces?"""

@@ -1,0 +1,179 @@
+"""Training of the face finder: `occface train faces`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from attrs import frozen
+
+from occface_paper.faces.assign import targets
+from occface_paper.faces.augment import CanvasSampler
+from occface_paper.faces.data import load_crops, load_photos
+from occface_paper.faces.evaluate import measure
+from occface_paper.faces.loss import finder_loss
+from occface_paper.faces.network import FaceNetwork
+from occface_paper.occluders import load_cutouts
+from occface_paper.training import Clock, WeightAverage, ahead, export_half, save_checkpoint
+
+
+@frozen(kw_only=True)
+class FinderTraining:
+    """Settings of one run.
+
+    Attributes:
+        width: channels of the finder.
+        batch: canvases a step.
+        rate: peak learning rate.
+        weight_decay: of AdamW, convolution weights alone.
+        size: side of the canvases, px.
+    """
+
+    width: int = 40
+    batch: int = 12
+    rate: float = 2e-3
+    weight_decay: float = 0.01
+    size: int = 256
+
+
+def train_faces(
+    data: Path,
+    out: Path,
+    *,
+    minutes: float = 60.0,
+    steps: int | None = None,
+    resume: bool = False,
+    device: str = "cpu",
+    seed: int = 0,
+    threads: int | None = None,
+    settings: FinderTraining | None = None,
+    limit: int | None = None,
+    checkpoint_seconds: float = 120.0,
+    validate_every: int = 4,
+) -> dict[str, Any]:
+    """Train until the time or the steps are used up.
+
+    Writes to ``out``: ``faces.pt`` (checkpoint), ``faces.safetensors`` (averaged weights, float16) and
+    ``log.jsonl``. Returns the last log line.
+    """
+    settings = settings or FinderTraining()
+    cv2.setNumThreads(1)  # before the fork: a pool of threads does not survive it
+    crops, held_out = load_crops(data, limit)
+    photos, held_out_photos = load_photos(data)
+    sampler = CanvasSampler(
+        crops=crops, photos=photos, cutouts=load_cutouts(data / "occluders"), size=settings.size
+    )
+    clock = Clock(minutes=minutes, steps=steps)
+    checkpoint = out / "faces.pt"
+    saved = (
+        torch.load(checkpoint, map_location=device, weights_only=True)
+        if resume and checkpoint.exists()
+        else None
+    )
+    if saved:
+        clock.spent, clock.step = saved["seconds"], saved["step"]
+    first = clock.step
+
+    def make(index: int) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+        rng = np.random.default_rng((seed, first + index))
+        images, answers = [], []
+        for _ in range(settings.batch):
+            image, boxes, points, ignored = sampler.draw(rng)
+            images.append(image)
+            answers.append(targets(boxes, points, settings.size, settings.size, ignored))
+        labels = [
+            np.stack(maps) for maps in zip(*([a[0] for a in answer] for answer in answers), strict=True)
+        ]
+        values = [
+            np.stack(maps) for maps in zip(*([a[1] for a in answer] for answer in answers), strict=True)
+        ]
+        return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)), labels, values
+
+    batches = iter(ahead(make))
+    batch = next_batch(batches, device)  # forks here, before torch starts threads
+
+    torch.manual_seed(seed)
+    if threads:
+        torch.set_num_threads(threads)
+    network = FaceNetwork(settings.width).to(device).to(memory_format=torch.channels_last)
+    groups = [
+        {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=settings.rate)
+    average = WeightAverage(network=network)
+    if saved:
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        average = WeightAverage(network=network, steps=saved["step"], state=saved["average"])
+    out.mkdir(parents=True, exist_ok=True)
+    record: dict[str, Any] = {}
+    losses: list[float] = []
+    saves, last_save = 0, time.monotonic()
+    clock.started = time.monotonic()
+    while True:
+        done = clock.progress() >= 1
+        if done or time.monotonic() - last_save > checkpoint_seconds:
+            saves, last_save = saves + 1, time.monotonic()
+            record = {"step": clock.step, "minutes": round(clock.seconds() / 60, 2)}
+            record["loss"] = float(np.mean(losses)) if losses else float("nan")
+            losses.clear()
+            if done or saves % validate_every == 0:
+                ready = averaged(average, settings, device)
+                for name, part in (("crops", held_out), ("photos", held_out_photos)):
+                    if part:
+                        record[name] = measure(ready, part)
+            save_checkpoint(
+                checkpoint,
+                network=network.state_dict(),
+                optimizer=optimizer.state_dict(),
+                average=average.state,
+                seconds=clock.seconds(),
+                step=clock.step,
+            )
+            metadata = {"width": str(settings.width), "step": str(clock.step)}
+            export_half(out / "faces.safetensors", average.state, metadata)
+            with (out / "log.jsonl").open("a") as file:
+                file.write(json.dumps(record) + "\n")
+            print(json.dumps(record), flush=True)
+        if done:
+            break
+        photo, labels, values = batch
+        for group in optimizer.param_groups:
+            group["lr"] = clock.learning_rate(settings.rate)
+        loss = finder_loss(network(photo), labels, values)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        clock.step += 1
+        average.update()
+        losses.append(float(loss.detach()))
+        batch = next_batch(batches, device)
+    return record
+
+
+def next_batch(
+    batches: Iterator[Any], device: str
+) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
+    """Canvases (B, 3, S, S) float32 in [0, 1] and the targets of each stride, on the device."""
+    images, labels, values = next(batches)
+    photo = torch.as_tensor(images).to(device).float().div_(255).contiguous(memory_format=torch.channels_last)
+    return (
+        photo,
+        [torch.as_tensor(m).to(device) for m in labels],
+        [torch.as_tensor(m).to(device) for m in values],
+    )
+
+
+def averaged(average: WeightAverage, settings: FinderTraining, device: str) -> FaceNetwork:
+    """A network with the averaged weights, ready to measure."""
+    network = FaceNetwork(settings.width)
+    network.load_state_dict(average.state)
+    return network.to(device).to(memory_format=torch.channels_last).eval()

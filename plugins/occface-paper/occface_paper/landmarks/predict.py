@@ -1,0 +1,118 @@
+"""From found faces to 68 points: crop, network, and again with the crop that the first answer gives."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from occface_paper.faces.find import FoundFaces, resized
+from occface_paper.landmarks.crop import apply, five_points, similarity
+from occface_paper.landmarks.network import LandmarkNetwork
+
+#: A point counts as right within this share of the inter-ocular distance: confidence is the chance of that.
+TOLERANCE = 0.1
+#: Points and box of a found face may disagree about its size by this factor before the box alone is believed.
+DISAGREEMENT = 1.7
+#: Faces given to the network at once.
+CHUNK = 16
+
+
+def start_crop(box: np.ndarray, five: np.ndarray, mean_shape: np.ndarray) -> np.ndarray:
+    """(3, 3) from photo pixels to crop units for a found face: by its five points, by its box if those are absurd."""
+    by_points = similarity(five, five_points(mean_shape))
+    size = math.sqrt(max(float(np.prod(box[2:] - box[:2])), 1e-6))
+    # A box holds the mean shape and the forehead: centre and height as measured on the finder's own boxes.
+    by_box = np.eye(3)
+    by_box[:2, :2] *= 1.42 / size
+    by_box[:2, 2] = np.array([0.0, -0.08]) - by_box[0, 0] * (box[:2] + box[2:]) / 2
+    ratio = math.hypot(*by_points[:2, 0]) / by_box[0, 0]
+    return by_points if 1 / DISAGREEMENT < ratio < DISAGREEMENT else by_box
+
+
+def cut_out(photo: Tensor, to_crop: np.ndarray, size: int) -> Tensor:
+    """Crop (3, size, size) of a photo (1, 3, H, W); black outside. Shrinks by area where the photo is finer."""
+    height, width = photo.shape[-2:]
+    back = np.linalg.inv(to_crop)
+    corners = apply(back, np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]))
+    low = np.floor(corners.min(0)).astype(int) - 2
+    high = np.ceil(corners.max(0)).astype(int) + 3
+    x0, y0 = max(int(low[0]), 0), max(int(low[1]), 0)
+    x1, y1 = min(int(high[0]), width), min(int(high[1]), height)
+    if x1 <= x0 or y1 <= y0:
+        return photo.new_zeros(3, size, size)
+    region = photo[..., y0:y1, x0:x1]
+    step = 2 * math.hypot(*back[:2, 0]) / size
+    h, w = y1 - y0, x1 - x0
+    if step > 1.5:
+        h, w = max(1, round(h / step)), max(1, round(w / step))
+        region = resized(region, h, w)
+    # Crop units -> photo px -> edge units of the region -> [-1, 1] of grid_sample (align_corners=False).
+    to_region = np.array(
+        [[2 / (x1 - x0), 0, (1 - 2 * x0) / (x1 - x0) - 1], [0, 2 / (y1 - y0), (1 - 2 * y0) / (y1 - y0) - 1]]
+    )
+    theta = to_region[:, :2] @ back[:2, :2], to_region[:, :2] @ back[:2, 2] + to_region[:, 2]
+    matrix = photo.new_tensor(np.concatenate([theta[0], theta[1][:, None]], 1))[None]
+    grid = torch.nn.functional.affine_grid(matrix, [1, 3, size, size], align_corners=False)
+    return torch.nn.functional.grid_sample(region, grid, align_corners=False)[0]
+
+
+@torch.inference_mode()
+def predict_landmarks(
+    network: LandmarkNetwork, photo: Tensor, faces: FoundFaces, *, size: int = 128, passes: int = 2
+) -> tuple[Tensor, Tensor]:
+    """68 points of each found face.
+
+    Args:
+        network: a trained `LandmarkNetwork` in evaluation mode, on the photo's device.
+        photo: (1, 3, H, W) float32 RGB in [0, 1].
+        faces: where to look.
+        size: side of the crops, px.
+        passes: how often to look; each pass after the first crops by the last one's points.
+
+    Returns:
+        Points (F, 68, 2) in photo pixels and confidence (F, 68) in [0, 1].
+    """
+    mean_shape = network.mean_shape.cpu().double().numpy()
+    boxes, five = faces.boxes.cpu().double().numpy(), faces.points.cpu().double().numpy()
+    crops = [start_crop(b, p, mean_shape) for b, p in zip(boxes, five, strict=True)]
+    points, scale = np.zeros((len(faces), 68, 2)), np.zeros((len(faces), 68))
+    for index in range(passes):
+        if index:
+            crops = [similarity(p, mean_shape) for p in points]
+        for begin in range(0, len(crops), CHUNK):
+            part = crops[begin : begin + CHUNK]
+            batch = torch.stack([cut_out(photo, c, size) for c in part])
+            answer, log_scale = network(batch.contiguous(memory_format=torch.channels_last))
+            local = answer.double().cpu().numpy()
+            for i, to_crop in enumerate(part):
+                points[begin + i] = apply(np.linalg.inv(to_crop), local[i])
+            eyes = np.linalg.norm(local[:, 36] - local[:, 45], axis=1)[:, None]
+            floor = 0.5 * np.linalg.norm(
+                mean_shape[36] - mean_shape[45]
+            )  # turned faces: eyes near each other
+            scale[begin : begin + len(part)] = log_scale.double().exp().cpu().numpy() / np.maximum(
+                eyes, floor
+            )
+    # The distance follows an exponential law of this mean: its chance to be within the tolerance.
+    confidence = 1 - np.exp(-TOLERANCE / np.maximum(scale, 1e-6))
+    return photo.new_tensor(points), photo.new_tensor(confidence)
+
+
+def distinct(points: np.ndarray, nearer: float = 0.25) -> list[int]:
+    """Indices of faces (F, 68, 2), best first, without those that are nearly the same as a better one.
+
+    Two answers are the same face when their points lie on average nearer than this share of the smaller one's size.
+    """
+    sizes = [math.sqrt(max(float(np.prod(np.ptp(p, axis=0))), 1e-6)) for p in points]
+    kept: list[int] = []
+    for i, candidate in enumerate(points):
+        far = all(
+            np.linalg.norm(candidate - points[k], axis=1).mean() > nearer * min(sizes[i], sizes[k])
+            for k in kept
+        )
+        if far:
+            kept.append(i)
+    return kept

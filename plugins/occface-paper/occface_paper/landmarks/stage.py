@@ -1,0 +1,112 @@
+"""The stage `mobilenet_v3`: photo -> 68 landmarks of every face."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+from attrs import validators
+from occface_core.errors import StageError
+from occface_core.stages import LandmarkDetector
+
+if TYPE_CHECKING:
+    from occface_core.types import Landmarks
+    from torch import Tensor
+
+
+@attrs.define(kw_only=True)
+class MobileNetV3Landmarks(LandmarkDetector):
+    """Face finder, then the paper's MobileNetV3 landmark network (3.1, eq. 1), looked at twice.
+
+    Attributes:
+        score_threshold: found faces with a lower score are dropped, 0 to 1.
+        max_faces: at most so many faces, the best.
+        passes: how often each face is looked at; each pass after the first crops by the last one's points.
+        scan_sides: longer sides in px at which the photo is searched, largest first. A first side of 1280
+            finds faces half as large as the default, at about three times the cost.
+        weights: folder of `faces.safetensors` and `landmarks.safetensors`; None for the installed ones.
+    """
+
+    licence: ClassVar[str] = "Apache-2.0; weights trained on research-only photos, see the model card"
+
+    score_threshold: float = attrs.field(default=0.5, validator=[validators.ge(0.0), validators.le(1.0)])
+    max_faces: int = attrs.field(default=32, validator=validators.ge(1))
+    passes: int = attrs.field(default=2, validator=validators.ge(1))
+    scan_sides: tuple[int, ...] = attrs.field(
+        default=(640, 320, 160), converter=tuple, validator=validators.min_len(1)
+    )
+    weights: str | None = None
+    _finder: Any = attrs.field(default=None, init=False, repr=False, eq=False)
+    _network: Any = attrs.field(default=None, init=False, repr=False, eq=False)
+    _size: int = attrs.field(default=128, init=False, repr=False, eq=False)
+
+    def setup(self, device: str = "cpu") -> None:
+        """Read both networks' weights.
+
+        Raises:
+            WeightsMissing: a weights file is not there or not whole.
+        """
+        import torch
+
+        from occface_paper.faces.network import FaceNetwork
+        from occface_paper.fuse import folded
+        from occface_paper.landmarks.network import LandmarkNetwork
+        from occface_paper.weights import load_weights, weights_path
+
+        state, metadata = load_weights(weights_path("faces", self.weights))
+        finder = FaceNetwork(int(metadata.get("width", 40)))
+        finder.load_state_dict(state)
+        state, metadata = load_weights(weights_path("landmarks", self.weights))
+        network = LandmarkNetwork(float(metadata.get("width", 1.0)))
+        network.load_state_dict(state)
+        self._size = int(metadata.get("size", 128))
+        self._finder = folded(finder).to(device).to(memory_format=torch.channels_last)
+        self._network = folded(network).to(device).to(memory_format=torch.channels_last)
+
+    def weights_sha256(self) -> str | None:
+        """Return the hash of the finder's and the landmark network's weights."""
+        from occface_paper.weights import sha256_of, weights_path
+
+        return sha256_of(weights_path("faces", self.weights), weights_path("landmarks", self.weights))
+
+    def run(self, photo: Tensor) -> Landmarks:
+        """Find every face and its points.
+
+        Args:
+            photo: (1, 3, H, W) float32 RGB in [0, 1], any size from 1x1.
+
+        Returns:
+            `Landmarks` in photo pixels, best first: by score times the root of the face's size. `confidence`
+            is the network's estimate of the chance that a point is within 10 % of the inter-ocular distance.
+
+        Raises:
+            StageError: `setup` was not called.
+        """
+        import torch
+        from occface_core.types import Landmarks
+
+        from occface_paper.faces.find import find_faces
+        from occface_paper.landmarks.predict import distinct, predict_landmarks
+
+        if self._network is None:
+            raise StageError(
+                "MobileNetV3Landmarks.run was called before setup(device); call setup once first"
+            )
+        with torch.inference_mode():
+            faces = find_faces(
+                self._finder,
+                photo,
+                score_threshold=self.score_threshold,
+                scan_sides=self.scan_sides,
+                max_faces=self.max_faces,
+            )
+            if not len(faces):
+                return Landmarks(points=photo.new_zeros(0, 68, 2), confidence=photo.new_zeros(0, 68))
+            points, confidence = predict_landmarks(
+                self._network, photo, faces, size=self._size, passes=self.passes
+            )
+            extent = (points.amax(1) - points.amin(1)).clamp_min(1e-6).prod(1)
+            order = (faces.scores * extent.pow(0.25)).argsort(descending=True)
+            kept = distinct(points[order].cpu().double().numpy())
+            order = order[kept]
+        return Landmarks(points=points[order].clone(), confidence=confidence[order].clone())

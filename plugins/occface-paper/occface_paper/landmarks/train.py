@@ -1,0 +1,193 @@
+"""Training of the landmark network: `occface train landmarks`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from attrs import frozen
+
+from occface_paper.landmarks.augment import Sampler
+from occface_paper.landmarks.crop import mean_of_shapes
+from occface_paper.landmarks.data import FaceCrops, load_face_crops
+from occface_paper.landmarks.evaluate import validate
+from occface_paper.landmarks.loss import confidence_loss, landmark_loss, point_distances
+from occface_paper.landmarks.network import LandmarkNetwork
+from occface_paper.occluders import load_cutouts
+from occface_paper.training import Clock, WeightAverage, ahead, export_half, save_checkpoint
+
+
+@frozen(kw_only=True)
+class LandmarkTraining:
+    """Settings of one run.
+
+    Attributes:
+        width: width of the trunk.
+        batch: samples a step.
+        rate: peak learning rate.
+        weight_decay: of AdamW, convolution and linear weights alone.
+        sizes: crop sizes in the order trained.
+        switch: share of the run after which each later size begins.
+        squared: share of eq. 1's squared norm in the loss; the rest is the mean point distance.
+        confidence: weight of the confidence loss.
+    """
+
+    width: float = 0.75
+    batch: int = 32
+    rate: float = 2e-3
+    weight_decay: float = 0.02
+    sizes: tuple[int, ...] = (96, 128)
+    switch: tuple[float, ...] = (0.62,)
+    squared: float = 0.0
+    confidence: float = 0.02
+
+    def size(self, progress: float) -> int:
+        """Crop size at this share of the run."""
+        return self.sizes[sum(progress >= s for s in self.switch)]
+
+
+def training_loss(
+    points: torch.Tensor, log_scale: torch.Tensor, truth: torch.Tensor, settings: LandmarkTraining
+) -> torch.Tensor:
+    """Mean point distance, blended with eq. 1 by ``settings.squared``, plus the confidence loss."""
+    distances = point_distances(points, truth)
+    loss = (1 - settings.squared) * distances.mean()
+    if settings.squared:
+        loss = loss + settings.squared * landmark_loss(points, truth)
+    return loss + settings.confidence * confidence_loss(log_scale, distances)
+
+
+def train_landmarks(
+    data: Path,
+    out: Path,
+    *,
+    minutes: float = 100.0,
+    steps: int | None = None,
+    resume: bool = False,
+    device: str = "cpu",
+    seed: int = 0,
+    threads: int | None = None,
+    settings: LandmarkTraining | None = None,
+    folders: dict[str, float] | None = None,
+    limit: int | None = None,
+    checkpoint_seconds: float = 120.0,
+    validate_every: int = 2,
+) -> dict[str, Any]:
+    """Train until the time or the steps are used up.
+
+    Writes to ``out``: ``landmarks.pt`` (checkpoint), ``landmarks.safetensors`` (averaged weights, float16) and
+    ``log.jsonl``. Returns the last log line.
+    """
+    settings = settings or LandmarkTraining()
+    cv2.setNumThreads(1)  # before the fork: a pool of threads does not survive it
+    crops = load_face_crops(data, folders, limit)
+    cutouts = load_cutouts(data / "occluders")
+    clock = Clock(minutes=minutes, steps=steps)
+    checkpoint = out / "landmarks.pt"
+    saved = (
+        torch.load(checkpoint, map_location=device, weights_only=True)
+        if resume and checkpoint.exists()
+        else None
+    )
+    if saved:
+        clock.spent, clock.step = saved["seconds"], saved["step"]
+        mean_shape = saved["network"]["mean_shape"].cpu().numpy().astype(np.float64)
+    else:
+        mean_shape = mean_of_shapes(crops.points[np.flatnonzero(~crops.is_val)[:800]].astype(np.float64))
+    samplers = {
+        s: Sampler(crops=crops, mean_shape=mean_shape, size=s, cutouts=cutouts) for s in settings.sizes
+    }
+    first = clock.step
+
+    def make(index: int) -> tuple[np.ndarray, np.ndarray]:
+        clock.step = first + index  # this runs in the sampling process, whose clock is a copy
+        rng = np.random.default_rng((seed, clock.step))
+        return samplers[settings.size(clock.progress())].batch(rng, settings.batch)
+
+    batches = iter(ahead(make))
+    crop, truth = next_batch(batches, device)  # forks here, before torch starts threads
+
+    torch.manual_seed(seed)
+    if threads:
+        torch.set_num_threads(threads)
+    network = LandmarkNetwork(settings.width).to(device).to(memory_format=torch.channels_last)
+    network.mean_shape.copy_(torch.from_numpy(mean_shape))
+    decayed = [p for n, p in network.named_parameters() if p.ndim > 1 and "pool" not in n]
+    others = [p for n, p in network.named_parameters() if not (p.ndim > 1 and "pool" not in n)]
+    groups = [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=settings.rate)
+    average = WeightAverage(network=network)
+    if saved:
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        average = WeightAverage(network=network, steps=saved["step"], state=saved["average"])
+    out.mkdir(parents=True, exist_ok=True)
+    record: dict[str, Any] = {}
+    losses: list[float] = []
+    saves, last_save = 0, time.monotonic()
+    clock.started = time.monotonic()
+    while True:
+        done = clock.progress() >= 1
+        if done or time.monotonic() - last_save > checkpoint_seconds:
+            saves, last_save = saves + 1, time.monotonic()
+            record = {"step": clock.step, "minutes": round(clock.seconds() / 60, 2)}
+            record["loss"] = float(np.mean(losses)) if losses else float("nan")
+            record["size"] = settings.size(clock.progress())
+            losses.clear()
+            if crops.is_val.any() and (done or saves % validate_every == 0):
+                record |= validate(averaged(average, settings, device), crops, record["size"], cutouts)
+            _save(out, network, optimizer, average, clock, settings, record)
+            print(json.dumps(record), flush=True)
+        if done:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = clock.learning_rate(settings.rate)
+        points, log_scale = network(crop)
+        loss = training_loss(points, log_scale, truth, settings)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        clock.step += 1
+        average.update()
+        losses.append(float(loss.detach()))
+        crop, truth = next_batch(batches, device)
+    return record
+
+
+def next_batch(batches: Iterator[Any], device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Crops (B, 3, S, S) float32 in [0, 1] and points (B, 68, 2) of the next batch, on the device."""
+    images, truth = next(batches)
+    crop = torch.as_tensor(images).to(device).float().div_(255).contiguous(memory_format=torch.channels_last)
+    return crop, torch.as_tensor(truth).to(device)
+
+
+def averaged(average: WeightAverage, settings: LandmarkTraining, device: str) -> LandmarkNetwork:
+    """A network with the averaged weights, ready to measure."""
+    network = LandmarkNetwork(settings.width)
+    network.load_state_dict(average.state)
+    return network.to(device).to(memory_format=torch.channels_last).eval()
+
+
+def _save(out: Path, network, optimizer, average, clock, settings, record) -> None:  # noqa: ANN001
+    save_checkpoint(
+        out / "landmarks.pt",
+        network=network.state_dict(),
+        optimizer=optimizer.state_dict(),
+        average=average.state,
+        seconds=clock.seconds(),
+        step=clock.step,
+    )
+    metadata = {"width": str(settings.width), "size": str(record["size"]), "step": str(clock.step)}
+    export_half(out / "landmarks.safetensors", average.state, metadata)
+    with (out / "log.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")

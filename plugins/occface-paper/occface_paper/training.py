@@ -1,0 +1,115 @@
+"""What every training run here shares: weight averages, a schedule by time, checkpoints, samples made ahead."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cv2
+import torch
+from attrs import define, field
+from safetensors.torch import save_file
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset
+
+Sample = TypeVar("Sample")
+
+
+@define(kw_only=True)
+class WeightAverage:
+    """Exponential moving average of a network's parameters and batch statistics."""
+
+    network: nn.Module
+    decay: float = 0.999
+    steps: int = 0
+    state: dict[str, torch.Tensor] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.state:
+            self.state = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take the network's present weights in; the average forgets faster in the first steps."""
+        self.steps += 1
+        keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        live = self.network.state_dict()
+        averaged = [k for k, v in self.state.items() if v.is_floating_point()]
+        torch._foreach_lerp_([self.state[k] for k in averaged], [live[k] for k in averaged], 1 - keep)
+        for k, v in self.state.items():
+            if not v.is_floating_point():
+                v.copy_(live[k])
+
+
+@define(kw_only=True)
+class Clock:
+    """Training time, counted over all resumed runs: cosine learning rate from start to end."""
+
+    minutes: float
+    steps: int | None
+    spent: float = 0.0
+    step: int = 0
+    started: float = field(factory=time.monotonic)
+
+    def seconds(self) -> float:
+        """Seconds trained, earlier runs included."""
+        return self.spent + time.monotonic() - self.started
+
+    def progress(self) -> float:
+        """0 at the start, 1 when the time or the steps are used up, whichever is first."""
+        by_time = self.seconds() / max(60 * self.minutes, 1e-9)
+        by_steps = self.step / self.steps if self.steps else 0.0
+        return min(1.0, max(by_time, by_steps))
+
+    def learning_rate(self, peak: float, warm_up: int = 200) -> float:
+        """Linear warm-up, then half a cosine down to 1 % of the peak."""
+        cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.progress()))
+        return peak * cosine * min(1.0, (self.step + 1) / warm_up)
+
+
+def save_checkpoint(path: Path, **content: Any) -> None:
+    """Write a checkpoint so that a crash in the middle leaves the former one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save(content, part)
+    os.replace(part, path)
+
+
+def export_half(path: Path, state: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
+    """Write weights as float16 safetensors and return the file's SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = {k: (v.half() if v.is_floating_point() else v).contiguous().cpu() for k, v in state.items()}
+    save_file(half, path, metadata=metadata)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class _Endless(IterableDataset[Any]):
+    """make(0), make(1), ... without end."""
+
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        self.make = make
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.make, itertools.count())
+
+
+def ahead(make: Callable[[int], Sample], depth: int = 4) -> Iterator[Sample]:
+    """Yield make(0), make(1), ... computed in a forked process ahead of their use.
+
+    A process, not a thread: samples are made in many small steps of Python, which would make the training
+    step wait for the interpreter's lock at each of its operations. The fork shares the crops in memory.
+    """
+    cv2.setNumThreads(0)  # before the fork: OpenCV's thread pool hangs in a child that inherits it
+    yield from DataLoader(
+        _Endless(make),
+        batch_size=None,
+        num_workers=1,
+        prefetch_factor=depth,
+        multiprocessing_context="fork",
+    )

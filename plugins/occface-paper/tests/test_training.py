@@ -1,0 +1,112 @@
+"""Both training commands run for twenty steps, resume, and leave readable weights, on data made here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from occface_paper.train import app
+from occface_paper.training import Clock
+from occface_paper.weights import load_weights
+from typer.testing import CliRunner
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory, face_points: np.ndarray) -> Path:
+    """A data folder with eight drawn faces and two photos."""
+    root = tmp_path_factory.mktemp("pack")
+    rng = np.random.default_rng(0)
+    folder = root / "faces68"
+    (folder / "images").mkdir(parents=True)
+    count, names = 8, [f"f{i}" for i in range(8)]
+    points = np.stack([face_points + rng.normal(0, 2, 2) for _ in range(count)])
+    for name, shape in zip(names, points, strict=True):
+        image = np.full((128, 128, 3), 60, np.uint8)
+        cv2.ellipse(image, (64, 70), (42, 52), 0, 0, 360, (140, 170, 220), -1)
+        for x, y in shape:
+            cv2.circle(image, (int(x), int(y)), 1, (30, 30, 60), -1)
+        cv2.imwrite(str(folder / "images" / f"{name}.jpg"), image)
+    np.savez(
+        folder / "landmarks.npz",
+        names=names,
+        points=points.astype(np.float32),
+        valid_rect=np.tile(np.float32([0, 0, 128, 128]), (count, 1)),
+        is_val=np.arange(count) >= 6,
+    )
+    mesh = np.zeros((count, 478, 3), np.float32)
+    mesh[:, :68, :2] = points
+    mesh[:, 33, 0], mesh[:, 263, 0] = 40, 90
+    np.savez(
+        folder / "mediapipe478.npz", names=names, points=mesh, presence=np.ones(count), jitter=np.zeros(count)
+    )
+    np.savez(
+        root / "mesh478_to_68.npz",
+        weight=np.zeros((1434, 136)),
+        mean_in=np.zeros(1434),
+        mean_out=(face_points / 50 - 1.2).ravel(),
+    )
+    five = np.tile(np.float32([[48, 55], [80, 55], [64, 70], [54, 92], [74, 92]]), (count, 1, 1))
+    np.savez(
+        folder / "yunet.npz",
+        names=names,
+        box=np.tile(np.float32([24, 20, 80, 100]), (count, 1)),
+        points5=five,
+    )
+    photos = root / "photos_full"
+    (photos / "images").mkdir(parents=True)
+    face = {"box": [20, 20, 60, 80], "points5": five[0].tolist(), "score": 0.9}
+    boxes = {f"p{i}": {"width": 160, "height": 120, "faces": [face] * (i % 2)} for i in range(4)}
+    (photos / "boxes.json").write_text(json.dumps(boxes))
+    for name in boxes:
+        cv2.imwrite(
+            str(photos / "images" / f"{name}.jpg"), rng.integers(0, 255, (120, 160, 3)).astype(np.uint8)
+        )
+    return root
+
+
+@pytest.mark.parametrize(
+    ("stage", "extra"),
+    [("landmarks", ["--width", "0.5"]), ("faces", ["--width", "16"])],
+    ids=["landmarks", "faces"],
+)
+def test_twenty_steps_then_resume(stage: str, extra: list[str], pack: Path, tmp_path: Path):
+    command = [
+        stage,
+        "--data",
+        str(pack),
+        "--out",
+        str(tmp_path),
+        "--minutes",
+        "5",
+        "--batch",
+        "2",
+        "--threads",
+        "1",
+    ]
+    result = CliRunner().invoke(app, [*command, *extra, "--steps", "20"], catch_exceptions=False)
+    assert result.exit_code == 0
+    result = CliRunner().invoke(app, [*command, *extra, "--steps", "22", "--resume"], catch_exceptions=False)
+    assert result.exit_code == 0
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [20, 22]
+    assert all(np.isfinite(line["loss"]) for line in lines)
+    state, metadata = load_weights(tmp_path / f"{stage}.safetensors")
+    assert state and metadata["step"] == "22"
+
+
+def test_the_rate_warms_up_and_falls_to_a_hundredth():
+    clock = Clock(minutes=1000, steps=1000)
+    rates = []
+    for step in (0, 199, 999, 1000):
+        clock.step = step
+        rates.append(clock.learning_rate(1.0))
+    assert rates[0] < 0.01 < 0.85 < rates[1] and rates[3] == pytest.approx(0.01, abs=1e-3)
+
+
+def test_a_folder_without_data_is_a_clear_error(tmp_path: Path):
+    result = CliRunner().invoke(app, ["landmarks", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert result.exit_code != 0
+    assert "--data" in str(result.exception)
