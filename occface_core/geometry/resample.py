@@ -49,9 +49,10 @@ def resample(
         low, high = reached.amin(0) - margin, reached.amax(0) + margin
         left, right = _span(float(low[0]), float(high[0]), source_width, block)
         top, bottom = _span(float(low[1]), float(high[1]), source_height, block)
-        picture = _block_mean(picture[:, top:bottom, left:right], block)
+        picture = _block_mean(picture[:, top:bottom, left:right], block, outside)
         shrink = 1 / block
-        shift_x, shift_y = -(left + (block - 1) / 2) / block, -(top + (block - 1) / 2) / block
+        # the first block lies one block outside of the span
+        shift_x, shift_y = 1 - (left + (block - 1) / 2) / block, 1 - (top + (block - 1) / 2) / block
         matrix = matrix.new_tensor([[shrink, 0, shift_x], [0, shrink, shift_y], [0, 0, 1]]) @ matrix
     samples = 1 if reduction / block < 1.05 else 2
     total = torch.zeros((), dtype=picture.dtype, device=picture.device)
@@ -80,10 +81,9 @@ def _span(low: float, high: float, size: int, block: int) -> tuple[int, int]:
     return start, stop
 
 
-def _block_mean(picture: Tensor, block: int) -> Tensor:
-    """Average (C, H, W) over blocks of `block`² pixels; the last blocks repeat the edge."""
+def _block_mean(picture: Tensor, block: int, outside: str) -> Tensor:
+    """Average (C, H, W) over blocks of `block`² pixels, with a border of blocks from outside the picture."""
     height, width = picture.shape[-2:]
-    padding = (0, -width % block, 0, -height % block)
-    if any(padding):
-        picture = F.pad(picture[None], padding, mode="replicate")[0]
-    return F.avg_pool2d(picture[None], block)[0]
+    padding = (block, block + -width % block, block, block + -height % block)
+    mode = "replicate" if outside == "border" else "constant"
+    return F.avg_pool2d(F.pad(picture[None], padding, mode=mode), block)[0]

@@ -73,9 +73,9 @@ def bake_texture(
     edges = mesh_edges(triangles, weld)
 
     seen = seen_weights(vertices, triangles, intrinsics, height, width, weld=weld)
-    if clean is None:  # nothing is known behind the occluder
-        seen = seen * (1 - _look_up(hidden, vertices, intrinsics)[..., 0])
     colour = _look_up(sources, vertices, intrinsics)
+    known = 0.0 if clean is None else 1.0  # without a completed face nothing is known behind the occluder
+    seen = seen * (1 - (1 - known) * colour[..., 3])
     filled = prior + _spread(colour[..., :3] - prior, seen, edges, weld)
 
     other = torch.arange(vertices.shape[1], device=vertices.device) if mirror is None else mirror
@@ -91,6 +91,7 @@ def bake_texture(
     spread = interpolate(_repeat(texels, batch), triangles, layers).flatten(2).transpose(1, 2)
     place, place_mirrored, seen_t, mirrored_t, filled_t, shift_t = torch.split(spread, [3, 3, 1, 1, 3, 3], -1)
     found = _look_up(sources, place, intrinsics)
+    seen_t = seen_t * (1 - (1 - known) * found[..., 3:])
     reflected = _look_up(photo, place_mirrored, intrinsics) + shift_t
     unseen = mirrored_t * reflected + (1 - mirrored_t) * filled_t
     picture = seen_t * found[..., :3] + (1 - seen_t) * unseen

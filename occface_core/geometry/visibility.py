@@ -43,7 +43,7 @@ def visible_vertices(
     # drawn at twice the size, so that less of what lies beside an edge is taken for what lies behind it
     drawn = rasterise(vertices, scale_intrinsics(intrinsics, 2), triangles, 2 * height, 2 * width).depth
     fine = torch.where(within[..., None], 2 * place + 0.5, 0)
-    depth = torch.nan_to_num(drawn, nan=-torch.inf).flatten(1)
+    depth = torch.nan_to_num(drawn, nan=torch.inf).flatten(1)
     x, y = fine.floor().long().unbind(-1)
     seen = torch.zeros_like(within)
     for right in (0, 1):

@@ -9,7 +9,7 @@ from torch import Tensor
 TOLERANCE_MM = 4.0
 """Distance up to which a point counts fully; beyond it its pull stays constant (Huber's rule)."""
 
-ITERATIONS = 20
+ITERATIONS = 12
 
 
 @attrs.define(frozen=True, kw_only=True, eq=False)
@@ -39,7 +39,7 @@ def fit_weak_perspective(points: Tensor, reference: Tensor, weights: Tensor) -> 
     """
     scale, rotation, offset = _affine_start(points, reference, weights)
     for _ in range(ITERATIONS):
-        turned = reference @ rotation.transpose(1, 2)
+        turned = (rotation[:, None] * reference[:, None]).sum(-1)
         planar = scale[:, None, None] * turned[..., :2]
         residual = points - planar - offset[:, None]
         limit = TOLERANCE_MM * scale[:, None]
@@ -55,8 +55,9 @@ def fit_weak_perspective(points: Tensor, reference: Tensor, weights: Tensor) -> 
             -2,
         )
         weighted = jacobian * pull[..., None, None]
-        normal = torch.einsum("bnkp,bnkq->bpq", weighted, jacobian)
-        gradient = torch.einsum("bnkp,bnk->bp", weighted, residual)
+        # sums of products: at this size a matrix product costs more in starting threads than in work
+        normal = (weighted[..., :, None] * jacobian[..., None, :]).sum((1, 2))
+        gradient = (weighted * residual[..., None]).sum((1, 2))
         damping = torch.diag_embed(normal.diagonal(dim1=-2, dim2=-1) * 1e-3 + 1e-9)
         step = torch.linalg.solve(normal + damping, gradient)
         rotation = _turn(step[:, :3].clamp(-0.5, 0.5)) @ rotation
@@ -71,12 +72,12 @@ def _affine_start(points: Tensor, reference: Tensor, weights: Tensor) -> tuple[T
     centre = share @ reference
     middle = (share[..., None] * points).sum(1)
     shape = reference - centre[:, None]
-    spread = torch.einsum("bn,bnp,bnq->bpq", share, shape, shape)
+    spread = (share[..., None, None] * shape[..., :, None] * shape[..., None, :]).sum(1)
     spread = (
         spread
         + torch.eye(3).to(spread) * (1e-6 * spread.diagonal(dim1=1, dim2=2).sum(-1) + 1e-12)[:, None, None]
     )
-    moment = torch.einsum("bn,bnp,bnk->bpk", share, shape, points - middle[:, None])
+    moment = (share[..., None, None] * shape[..., :, None] * (points - middle[:, None])[..., None, :]).sum(1)
     affine = torch.linalg.solve(spread, moment).transpose(1, 2)
     left, values, right = torch.linalg.svd(affine, full_matrices=False)
     rows = left @ right
@@ -91,5 +92,7 @@ def _turn(vector: Tensor) -> Tensor:
     x, y, z = vector.unbind(-1)
     none = torch.zeros_like(x)
     skew = torch.stack((none, -z, y, z, none, -x, -y, x, none), -1).reshape(-1, 3, 3)
-    rotation: Tensor = torch.linalg.matrix_exp(skew)
-    return rotation
+    angle = vector.norm(dim=-1)[:, None, None]
+    first = torch.sinc(angle / torch.pi)
+    second = torch.sinc(angle / (2 * torch.pi)).square() / 2
+    return torch.eye(3).to(skew) + first * skew + second * (skew @ skew)
