@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -77,8 +76,6 @@ def _versions() -> Iterator[Finding]:
 
     system = f"{platform.system()} {platform.machine()}"
     yield Finding("occface", "ok", f"{__version__} on Python {platform.python_version()}, {system}")
-    if sys.version_info < (3, 11):
-        yield Finding("python", "bad", platform.python_version(), "Use Python 3.11 or newer")
     found = []
     for name in NEEDED:
         try:

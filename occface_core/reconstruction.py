@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from occface_core.errors import RecordError
-from occface_core.geometry.camera import project, to_camera, to_face
+from occface_core.geometry.camera import to_camera, to_face
 from occface_core.geometry.illumination import shade
 from occface_core.geometry.mesh import Mesh
-from occface_core.geometry.normals import to_viewer, unit, vertex_normals
-from occface_core.geometry.resample import sample_pixels
+from occface_core.geometry.normals import to_viewer, vertex_normals
 from occface_core.geometry.subdivision import Subdivision, subdivide
+from occface_core.geometry.surface import displace
 from occface_core.geometry.texture import bake_texture
 from occface_core.geometry.visibility import seen_weights
 
@@ -90,8 +90,14 @@ def _detailed(shape: FaceShape, detail: FaceDetail, texture: np.ndarray) -> Mesh
     weights = seen_weights(camera, triangles, shape.intrinsics, shape.size, shape.size, weld=weld)
     finer = subdivide(triangles, camera.shape[1])
     points = finer.spread(camera)
-    height = _bump_at(detail.bump, points, shape) * finer.spread(weights[..., None])
-    moved = to_face(points - unit(points) * height, shape.rotation, shape.translation)
+    raised = displace(
+        points,
+        finer.triangles,
+        detail.bump,
+        shape.scaled_intrinsics(int(detail.bump.shape[-1])),
+        weights=finer.spread(weights[..., None])[..., 0],
+    )
+    moved = to_face(raised, shape.rotation, shape.translation)
     normals = vertex_normals(moved, finer.triangles, weld=_finer_weld(weld, finer))
     return Mesh(
         vertices=moved[0],
@@ -100,12 +106,6 @@ def _detailed(shape: FaceShape, detail: FaceDetail, texture: np.ndarray) -> Mesh
         texture=texture,
         normals=normals[0],
     )
-
-
-def _bump_at(bump: Tensor, points: Tensor, shape: FaceShape) -> Tensor:
-    """Return (B, N, 1) mm of the bump map where camera points (B, N, 3) are seen."""
-    place = torch.nan_to_num(project(points, shape.scaled_intrinsics(int(bump.shape[-1]))))
-    return sample_pixels(bump, place[:, :, None].to(bump))[..., 0].transpose(1, 2)
 
 
 def _finer_weld(weld: Tensor, finer: Subdivision) -> Tensor:
@@ -142,8 +142,8 @@ def _paint(faces: FaceBatch, shape: FaceShape) -> np.ndarray:
         weld=weld,
         size=TEXTURE_SIZE,
     )
-    picture = painted.picture[0].permute(1, 2, 0).cpu().numpy()
-    return (np.nan_to_num(picture).clip(0, 1) * 255).round().astype(np.uint8)
+    levels = (torch.nan_to_num(painted.picture[0]).clamp(0, 1) * 255).round().to(torch.uint8)
+    return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())
 
 
 def _fitted(alpha: Tensor, size: int) -> Tensor:

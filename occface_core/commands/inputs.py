@@ -60,19 +60,13 @@ def name_jobs(photos: Sequence[Path], mask: Path | None = None) -> list[Job]:
     Names are the same whenever the same photos are given, so that a run can be resumed. They hold letters
     and digits, "-", "_" and "." only, and differ even where capitals do not count.
     """
-    resolved = [photo.absolute() for photo in photos]
-    names = [_clean(photo.stem) for photo in resolved]
-    for longer in (
-        lambda photo: f"{photo.stem}-{photo.suffix[1:].lower()}",
-        lambda photo: f"{photo.parent.name}-{photo.stem}",
-        lambda photo: f"{photo.parent.name}-{photo.stem}-{photo.suffix[1:].lower()}",
-        lambda photo: "-".join(photo.parts[1:]),
-    ):
+    candidates = [_candidates(photo.absolute()) for photo in photos]
+    names = [choices[0] for choices in candidates]
+    for level in range(1, len(candidates[0]) if candidates else 0):
         count = Counter(name.lower() for name in names)
-        proposed = [_clean(longer(photo)) for photo in resolved]
         clashing = [i for i, name in enumerate(names) if count[name.lower()] > 1]
         for i in clashing:
-            names[i] = proposed[i]
+            names[i] = candidates[i][level]
     taken: set[str] = set()
     for i, name in enumerate(names):
         k = 2
@@ -80,6 +74,19 @@ def name_jobs(photos: Sequence[Path], mask: Path | None = None) -> list[Job]:
             names[i], k = f"{name}-{k}", k + 1
         taken.add(names[i].lower())
     return [Job(photo=photo, name=name, mask=mask) for photo, name in zip(photos, names, strict=True)]
+
+
+def _candidates(photo: Path) -> list[str]:
+    """Return ever longer names for a photo; the last one is its whole path."""
+    kind, parent = photo.suffix[1:].lower(), photo.parent.name
+    longer = (
+        photo.stem,
+        f"{photo.stem}-{kind}",
+        f"{parent}-{photo.stem}",
+        f"{parent}-{photo.stem}-{kind}",
+        "-".join(photo.parts[1:]),
+    )
+    return [_clean(name) for name in longer]
 
 
 def _clean(name: str) -> str:

@@ -195,7 +195,7 @@ def _read_mesh(path: Path) -> dict[str, Any] | None:
         return None
     import trimesh
 
-    loaded = trimesh.load(path, file_type="glb", force="mesh", process=False)
+    loaded: Any = trimesh.load(path, file_type="glb", force="mesh", process=False)
     uv = getattr(loaded.visual, "uv", None)
     material = getattr(loaded.visual, "material", None)
     image = getattr(material, "baseColorTexture", None)
@@ -235,12 +235,12 @@ def _provenance(path: Path, count: int) -> np.ndarray[Any, Any] | None:
         return None
     import trimesh
 
-    loaded = trimesh.load(path, process=False)
+    loaded: Any = trimesh.load(path, process=False)
     colours = np.asarray(loaded.visual.vertex_colors, np.float32)[:, :3] / 255
     if len(colours) != count:
         return None
     known = np.array([PROVENANCE_COLOURS[name] for name in PROVENANCE], np.float32)
-    return np.abs(colours[:, None] - known).sum(-1).argmin(1).astype(np.uint8)
+    return np.asarray(np.abs(colours[:, None] - known).sum(-1).argmin(1), np.uint8)
 
 
 def _occlusion(face: dict[str, Any]) -> str:

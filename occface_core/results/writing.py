@@ -86,4 +86,5 @@ def to_uint8(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Return [0, 1] as [0, 255], rounded; NaN is 0."""
     import numpy as np
 
-    return (np.clip(np.nan_to_num(values), 0, 1) * 255).round().astype(np.uint8)
+    levels: NDArray[np.uint8] = (np.clip(np.nan_to_num(values), 0, 1) * 255).round().astype(np.uint8)
+    return levels
