@@ -1,0 +1,103 @@
+"""Shape, pose, light and colour without learning: landmarks first, then the pixels' colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import torch
+from torch import Tensor
+
+from occface_classic.pixels import REFERENCE_SIZE
+from occface_classic.shape.appearance import fit_appearance
+from occface_classic.shape.face_model import open_face_model
+from occface_classic.shape.landmark_basis import LandmarkBasis
+from occface_classic.shape.solver import solve_landmarks
+from occface_core.facemodel import FaceModel
+from occface_core.geometry.camera import intrinsics
+from occface_core.stages import ShapeRegressor
+from occface_core.types import FaceShape, Landmarks
+
+
+@attrs.define(kw_only=True)
+class LandmarkFit(ShapeRegressor):
+    """Fit identity, expression and pose to the landmarks, then light and albedo to the skin's colours.
+
+    A maximum a posteriori estimate: landmarks are trusted to within `noise` times their weight, coefficients
+    to within their usual spread. Depth comes from the model's statistics alone.
+
+    Attributes:
+        face_model: "embedded", the path of a saved face model, or a `FaceModel`.
+        noise: standard deviation of a landmark, pixels at crop size 256; more stays nearer the mean face.
+        steps: Gauss-Newton steps; at least 3.
+        colour: whether to fit light and albedo; without, they are 0.
+    """
+
+    licence = "Apache-2.0; embedded face model CC0-1.0"
+
+    face_model: str | Path | FaceModel = "embedded"
+    noise: float = attrs.field(default=2.0, converter=float, validator=attrs.validators.gt(0))
+    steps: int = attrs.field(default=8, validator=[attrs.validators.instance_of(int), attrs.validators.ge(3)])
+    colour: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
+    _model: FaceModel | None = attrs.field(default=None, init=False, repr=False)
+    _basis: LandmarkBasis | None = attrs.field(default=None, init=False, repr=False)
+
+    def setup(self, device: str = "cpu") -> None:
+        """Load the face model."""
+        self._model = open_face_model(self.face_model)
+        self._basis = LandmarkBasis.of(self._model)
+
+    def run(self, clean: Tensor, landmarks: Landmarks) -> FaceShape:
+        """Estimate the parametric face; see `ShapeRegressor.run`."""
+        if self._model is None or self._basis is None:
+            self.setup()
+        assert self._model is not None and self._basis is not None
+        model, size = self._model, int(clean.shape[-1])
+        matrix = intrinsics(size)
+        spread, lower, upper = coefficient_limits(model)
+        # 68 points are too little work for an accelerator
+        solution = solve_landmarks(
+            self._basis,
+            landmarks.points.detach().cpu(),
+            landmarks.weights().detach().cpu(),
+            matrix,
+            noise=self.noise * size / REFERENCE_SIZE,
+            spread=spread,
+            lower=lower,
+            upper=upper,
+            steps=self.steps,
+        )
+        found = solution.coefficients.to(clean.device, torch.float32)
+        identity, expression = found.split([len(model.identity), len(model.expression)], dim=1)
+        shape = FaceShape(
+            vertices=model.vertices(identity.contiguous(), expression.contiguous()),
+            coefficients={
+                "identity": identity,
+                "expression": expression,
+                "albedo": clean.new_zeros(len(clean), len(model.albedo)),
+                "illumination": clean.new_zeros(len(clean), 27),
+            },
+            rotation=solution.rotation.to(clean.device, torch.float32),
+            translation=solution.translation.to(clean.device, torch.float32),
+            intrinsics=matrix.to(clean.device).expand(len(clean), -1, -1).clone(),
+            model=model,
+            size=size,
+        )
+        return fit_appearance(clean, shape) if self.colour else shape
+
+
+def coefficient_limits(model: FaceModel) -> tuple[Tensor, Tensor, Tensor]:
+    """Return spread, lower and upper bounds (K + E,) float64 of identity and expression coefficients.
+
+    Identity has unit variance. Expressions with ARKit names are weights from 0 to 1; gaze does not move
+    landmarks, and closing the lips means something only while the jaw is open, so those stay 0.
+    """
+    count = len(model.identity)
+    spread = torch.cat([torch.ones(count), torch.as_tensor(model.expression_std)]).double()
+    lower, upper = -3 * spread, 3 * spread
+    for i, name in enumerate(model.expression_names):
+        if "jawOpen" in model.expression_names:
+            lower[count + i], upper[count + i] = 0.0, 1.0
+        if name.startswith("eyeLook") or name == "mouthClose":
+            spread[count + i] = 0.0
+    return spread, lower, upper
