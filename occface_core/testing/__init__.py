@@ -14,6 +14,6 @@ Anywhere else, all at once: `check_stage(MyStage)`. The names in `CHECKS` are pu
 from __future__ import annotations
 
 from occface_core.testing.failure import CheckFailed
-from occface_core.testing.kit import CHECKS, Report, check_stage, checks_for, parametrize_checks
+from occface_core.testing.kit import CHECKS, Report, check_stage, checks_for, parametrize_checks, run_check
 
-__all__ = ["CHECKS", "CheckFailed", "Report", "check_stage", "checks_for", "parametrize_checks"]
+__all__ = ["CHECKS", "CheckFailed", "Report", "check_stage", "checks_for", "parametrize_checks", "run_check"]

@@ -105,6 +105,8 @@ def import_light(subject: Subject) -> None:
     """Importing the plugin's module opens no file, prints nothing, starts no thread, and loads little."""
     cls = type(subject.fresh())
     module = sys.modules[cls.__module__]
+    if not getattr(module, "__file__", None) or module.__name__ == "__main__":
+        return  # typed in by hand: nothing that could be imported
     file = Path(inspect.getfile(cls)).resolve()
     top = getattr(sys.modules.get(cls.__module__.split(".")[0]), "__file__", None)
     folder = Path(top).resolve().parent if top else file.parent

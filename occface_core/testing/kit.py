@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -145,7 +146,7 @@ def parametrize_checks(make: Callable[[], Stage], expected_failures: Mapping[str
     known = _known(expected_failures)
     rows = [
         pytest.param(
-            _Bound(name, subject),
+            partial(run_check, name, subject),
             id=name,
             marks=[pytest.mark.xfail(strict=True, reason=known[name])] if name in known else [],
         )
@@ -154,17 +155,18 @@ def parametrize_checks(make: Callable[[], Stage], expected_failures: Mapping[str
     return pytest.mark.parametrize("check", rows)
 
 
-@attrs.define(frozen=True)
-class _Bound:
-    """One check of one plugin, ready to be called."""
+def run_check(name: str, make: Callable[[], Stage] | Subject) -> None:
+    """Run one check of one plugin.
 
-    name: str
-    subject: Subject
-
-    def __call__(self) -> None:
-        message = _message(self.name, self.subject)
-        if message is not None:
-            raise CheckFailed(f"{self.subject.name} fails the check '{self.name}': {message}")
+    Raises:
+        CheckFailed: what was expected, what was found, and how to mend it.
+        OccfaceError: there is no such check.
+    """
+    _must_exist(name)
+    subject = make if isinstance(make, Subject) else Subject(make)
+    message = _message(name, subject)
+    if message is not None:
+        raise CheckFailed(f"{subject.name} fails the check '{name}': {message}")
 
 
 def _message(name: str, subject: Subject) -> str | None:

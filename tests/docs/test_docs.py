@@ -4,13 +4,15 @@ import importlib
 import json
 import re
 import shlex
+import sys
 import tomllib
+import types
 
 import pytest
-from tests.docs.pages import PAGES, ROOT, anchors, blocks, links, name, prose
 
 from occface_core import Registry, config
 from occface_core.testing import CHECKS
+from tests.docs.pages import PAGES, ROOT, anchors, blocks, links, name, prose
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=name)
 
@@ -78,18 +80,19 @@ def test_commands_exist(page):
 
 
 def _check_occface(words, where):
-    import click
     import typer
 
     from occface_core.cli import app
 
     command = typer.main.get_command(app)
-    context = click.Context(command, info_name="occface")
+    context = command.context_class(command, info_name="occface")
     while words and hasattr(command, "resolve_command") and not words[0].startswith("-"):
         _, command, words = command.resolve_command(context, words)
     if "--" in words:
         words = words[: words.index("--")]
-    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    known = {
+        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     for word in words:
         if word.startswith("-") and word != "-":
             assert word.partition("=")[0] in known | {"--help"}, where
@@ -116,9 +119,10 @@ def test_python_examples_run(page, tmp_path, monkeypatch):
         pytest.skip("no Python to run on this page")
     _copy_photos(tmp_path)
     monkeypatch.chdir(tmp_path)
-    namespace = {"__name__": "example"}
+    example = types.ModuleType("example")
+    monkeypatch.setitem(sys.modules, "example", example)  # so that classes of the page can be found again
     for block in to_run:
-        exec(compile("\n" * block.line + block.code, str(page), "exec"), namespace)
+        exec(compile("\n" * block.line + block.code, str(page), "exec"), vars(example))
 
 
 def _copy_photos(folder):
@@ -144,4 +148,6 @@ def test_equations_name_only_functions_that_exist_and_cover_all_eight():
 
 def test_pages_hold_no_machine_paths():
     for page in PAGES:
-        assert not re.search(r"(?<![\w.])/(?:work|root|home|tmp)/", page.read_text(encoding="utf-8")), name(page)
+        assert not re.search(r"(?<![\w.])/(?:work|root|home|tmp)/", page.read_text(encoding="utf-8")), name(
+            page
+        )

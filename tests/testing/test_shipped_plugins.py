@@ -3,8 +3,7 @@
 import pytest
 
 from occface_core import STAGES, Registry
-from occface_core.testing import checks_for
-from occface_core.testing.kit import _Bound
+from occface_core.testing import checks_for, run_check
 from occface_core.testing.subject import Subject
 
 REGISTRY = Registry()
@@ -23,7 +22,7 @@ def test_shipped_plugin(entry, check):
     key = entry.kind, entry.name
     if key not in SUBJECTS:
         SUBJECTS[key] = Subject(REGISTRY.get(*key))
-    _Bound(check, SUBJECTS[key])()
+    run_check(check, SUBJECTS[key])
 
 
 def test_the_none_plugin_of_every_stage_is_among_them():
