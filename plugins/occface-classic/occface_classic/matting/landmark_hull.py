@@ -10,7 +10,7 @@ from torch import Tensor
 
 from occface_classic.matting.mouth import mouth_hidden
 from occface_classic.matting.regions import occluder_regions
-from occface_classic.matting.skin import features, fit_skin
+from occface_classic.matting.skin import features, fit_skin, skin_colour
 from occface_classic.matting.two_colours import covered_part
 from occface_classic.pixels import planes, points_array, rgb_arrays, scaled, to_planes
 from occface_core.face_region import face_region
@@ -73,7 +73,7 @@ class LandmarkHull(OcclusionMatting):
         cover = np.zeros(inside.shape, bool)
         if mouth_hidden(f, points) > self.caution:
             cover = covered_part(f, inside, points)
-        skin = fit_skin(f, inside & ~cover, points)
+        skin = fit_skin(f, inside & ~cover, skin_colour(f, inside & ~cover, points))
         if skin is not None:
             cover |= occluder_regions(
                 f,

@@ -114,22 +114,18 @@ def _distance(f: NDArray[np.float32], expected: NDArray[np.float64]) -> NDArray[
 
 
 def fit_skin(
-    f: NDArray[np.float32], inside: NDArray[np.bool_], points: NDArray[np.float64]
+    f: NDArray[np.float32], inside: NDArray[np.bool_], start: NDArray[np.floating]
 ) -> SkinModel | None:
-    """Fit the own skin's colour robustly.
-
-    Patches that are bare skin on a clean face vote; the largest group that agrees and is of a human
-    colour starts the model, which then grows over all pixels that it explains.
+    """Fit the own skin's colour robustly: the model grows from one colour over all pixels that it explains.
 
     Args:
         f: (S, S, 3), see `features`.
         inside: (S, S), the face region.
-        points: (68, 2) pixels.
+        start: (3,) features of skin, see `skin_colour`.
 
     Returns:
         The model, or None if the face region is empty.
     """
-    size = len(inside)
     if int(inside.sum()) < 16:
         return None
     rows, columns = np.nonzero(inside)
@@ -137,7 +133,6 @@ def fit_skin(
     centre, radius = x.mean(0), max(float(np.sqrt(len(x) / np.pi)), 1.0)
     basis = _basis((x - centre) / radius)
     values = f[inside].astype(np.float64)
-    start = _start(f, inside, points, size)
     coefficients = np.zeros((6, 3))
     coefficients[0] = start
     # the field may bend only as far as much evidence says, brightness more freely than colour
@@ -160,10 +155,20 @@ def _humanity(f: NDArray[np.float64]) -> float:
     return float(np.exp(-0.3 * min(float(away @ away), 14.0)))
 
 
-def _start(
-    f: NDArray[np.float32], inside: NDArray[np.bool_], points: NDArray[np.float64], size: int
+def skin_colour(
+    f: NDArray[np.float32], inside: NDArray[np.bool_], points: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return (3,) features of the most trusted group of patches."""
+    """Return the features (3,) of the own skin.
+
+    Places that are bare skin on a clean face vote; the largest group that agrees, and is of a colour that
+    people have, wins.
+
+    Args:
+        f: (S, S, 3), see `features`.
+        inside: (S, S), the face region.
+        points: (68, 2) pixels.
+    """
+    size = len(inside)
     *_, height = face_axes(points)
     radius = max(1, round(0.09 * height))
     found, trust = [], []
@@ -177,7 +182,7 @@ def _start(
         found.append(median)
         trust.append(weight * _humanity(median))
     if not found:
-        return np.median(f[inside], axis=0).astype(np.float64)
+        return np.median(f[inside], axis=0).astype(np.float64) if inside.any() else np.zeros(3)
     patches, weights = np.array(found), np.array(trust)
     difference = patches[:, None] - patches[None]
     scale = np.array([0.10, 0.10, 0.5])
