@@ -169,9 +169,18 @@ def warp_back(crops: Tensor, crop_to_photo: Tensor, height: int, width: int) -> 
     Returns:
         (B, C, height, width), 0 outside the crop.
     """
-    matrices = inverse(crop_to_photo)
-    placed = [
-        resample(crop, matrix.to(crop.device), height, width, outside="zeros")
-        for crop, matrix in zip(crops, matrices, strict=True)
-    ]
-    return torch.stack(placed) if placed else crops.new_zeros((0, crops.shape[1], height, width))
+    photo = crops.new_zeros((len(crops), crops.shape[1], height, width))
+    reach = crops.shape[-1] + 1
+    outline = crop_to_photo.new_tensor([[-2, -2], [reach, -2], [-2, reach], [reach, reach]])
+    for canvas, crop, there, back in zip(photo, crops, crop_to_photo, inverse(crop_to_photo), strict=True):
+        corners = transform_points(there, outline)
+        low, high = corners.amin(0).floor() - 1, corners.amax(0).ceil() + 2
+        left, right = (min(max(int(bound[0]), 0), width) for bound in (low, high))
+        top, bottom = (min(max(int(bound[1]), 0), height) for bound in (low, high))
+        if left < right and top < bottom:  # the rest of the photo stays 0
+            shift = back.new_tensor([[1, 0, left], [0, 1, top], [0, 0, 1]])
+            window = (back @ shift).to(crop.device)
+            canvas[:, top:bottom, left:right] = resample(
+                crop, window, bottom - top, right - left, outside="zeros"
+            )
+    return photo

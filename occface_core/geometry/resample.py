@@ -45,14 +45,18 @@ def resample(
     block = max(1, math.floor(reduction))
     matrix = target_to_source
     if block > 1:  # only what the target reaches is averaged: a face is often a small part of its photo
-        margin = 3 * block
-        low, high = reached.amin(0) - margin, reached.amax(0) + margin
-        left, right = _span(float(low[0]), float(high[0]), source_width, block)
-        top, bottom = _span(float(low[1]), float(high[1]), source_height, block)
-        picture = _block_mean(picture[:, top:bottom, left:right], block, outside)
+        low, high = reached.amin(0), reached.amax(0)
+        left, right, *columns = _span(float(low[0]), float(high[0]), source_width, block)
+        top, bottom, *rows = _span(float(low[1]), float(high[1]), source_height, block)
+        part = picture[None, :, top:bottom, left:right]
+        if any(columns + rows):
+            mode = "replicate" if outside == "border" else "constant"
+            part = F.pad(part, (*columns, *rows), mode=mode)
+        picture = F.avg_pool2d(part, block)[0]
+        shift_x, shift_y = (
+            -(start - pad + (block - 1) / 2) / block for start, pad in ((left, columns[0]), (top, rows[0]))
+        )
         shrink = 1 / block
-        # the first block lies one block outside of the span
-        shift_x, shift_y = 1 - (left + (block - 1) / 2) / block, 1 - (top + (block - 1) / 2) / block
         matrix = matrix.new_tensor([[shrink, 0, shift_x], [0, shrink, shift_y], [0, 0, 1]]) @ matrix
     samples = 1 if reduction / block < 1.05 else 2
     total = torch.zeros((), dtype=picture.dtype, device=picture.device)
@@ -74,16 +78,15 @@ def sample_pixels(pictures: Tensor, at: Tensor, *, outside: str = "border") -> T
     )
 
 
-def _span(low: float, high: float, size: int, block: int) -> tuple[int, int]:
-    """Return the pixels [start, stop) that cover low..high, inside the picture, at least one block."""
-    start = min(max(math.floor(low), 0), max(size - block, 0))
-    stop = max(min(math.ceil(high) + 1, size), min(start + block, size))
-    return start, stop
+def _span(low: float, high: float, size: int, block: int) -> tuple[int, int, int, int]:
+    """Return the pixels [start, stop) to average for low..high, and how many to add before and after.
 
-
-def _block_mean(picture: Tensor, block: int, outside: str) -> Tensor:
-    """Average (C, H, W) over blocks of `block`² pixels, with a border of blocks from outside the picture."""
-    height, width = picture.shape[-2:]
-    padding = (block, block + -width % block, block, block + -height % block)
-    mode = "replicate" if outside == "border" else "constant"
-    return F.avg_pool2d(F.pad(picture[None], padding, mode=mode), block)[0]
+    Whole blocks: inside the picture some are left over at the end, outside of it a block is added.
+    """
+    start = min(max(math.floor(low) - 3 * block, 0), size - 1)
+    stop = max(min(math.ceil(high) + 4 * block, size), start + 1)
+    if stop < size and stop - start >= block:
+        stop -= (stop - start) % block
+    before = block if start == 0 else 0
+    after = -(stop - start) % block + (block if stop == size else 0)
+    return start, stop, before, after

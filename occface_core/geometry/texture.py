@@ -18,6 +18,10 @@ SEEN, COMPLETED, MIRRORED, PRIOR, NOTHING = 0, 1, 2, 3, 255
 """Codes of provenance, as in `occface_core.types.PROVENANCE`; `NOTHING` lies outside the texture's charts."""
 
 
+TOLERATED_OFFSET = 0.2
+"""Distance in RGB beyond which a colour where the surface seldom fits is taken for something else."""
+
+
 @attrs.define(frozen=True, kw_only=True, eq=False)
 class Texture:
     """A painted texture and where it comes from.
@@ -45,6 +49,7 @@ def bake_texture(
     matte: Tensor | None = None,
     mirror: Tensor | None = None,
     weld: Tensor | None = None,
+    trust: Tensor | None = None,
     size: int = 512,
 ) -> Texture:
     """Paint the texture of each face.
@@ -64,6 +69,8 @@ def bake_texture(
         matte: (B, 1, H, W) in [0, 1], 1 = occluder.
         mirror: (V,) int64 every vertex's mirror image.
         weld: (V,) int64 the first vertex at the same place.
+        trust: (V,) in [0, 1], 0 where the surface seldom fits the photo (ears, neck): there the photo is taken
+            only where its colour suits that of the trusted rest. Trusted everywhere if None.
         size: height and width of the texture in pixels.
     """
     batch, _, height, width = image.shape
@@ -76,6 +83,8 @@ def bake_texture(
     colour = _look_up(sources, vertices, intrinsics)
     known = 0.0 if clean is None else 1.0  # without a completed face nothing is known behind the occluder
     seen = seen * (1 - (1 - known) * colour[..., 3])
+    if trust is not None:
+        seen = seen * _consistency(colour[..., :3] - prior, seen, trust.to(seen))
     filled = prior + _spread(colour[..., :3] - prior, seen, edges, weld)
 
     other = torch.arange(vertices.shape[1], device=vertices.device) if mirror is None else mirror
@@ -138,6 +147,15 @@ def _look_up(pictures: Tensor, points: Tensor, intrinsics: Tensor) -> Tensor:
     """Return (B, N, C) what pictures (B, C, H, W) show at camera points (B, N, 3)."""
     place = torch.nan_to_num(project(points, intrinsics))
     return sample_pixels(pictures, place[:, :, None].to(pictures))[..., 0].transpose(1, 2)
+
+
+def _consistency(offset: Tensor, seen: Tensor, trust: Tensor) -> Tensor:
+    """Return (B, V) in [0, 1]: 1 where trusted, less where the offset (B, V, 3) is far from the usual one."""
+    sure = (seen > 0.5) & (trust > 0.5)
+    usual = torch.where(sure[..., None], offset, torch.nan).nanmedian(1, keepdim=True).values
+    distance: Tensor = (offset - torch.nan_to_num(usual)).norm(dim=-1)
+    suits = 1 / (1 + (distance / TOLERATED_OFFSET) ** 2) ** 2
+    return trust + (1 - trust) * suits
 
 
 def _spread(values: Tensor, weights: Tensor, edges: Tensor, weld: Tensor | None) -> Tensor:

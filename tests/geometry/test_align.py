@@ -179,6 +179,35 @@ def test_mask_goes_back_to_where_it_came_from(scale):
     assert torch.allclose(middle, want, atol=0.2)
 
 
+def test_a_crop_outside_the_photo_leaves_nothing():
+    placed = warp_back(
+        torch.ones(2, 1, 8, 8), torch.cat((similarity(1, 0, 500, 0), similarity(1, 0, 3, -2))), 20, 30
+    )
+    assert placed[0].sum() == 0
+    assert placed[1].sum() == pytest.approx(8 * 6, abs=1e-4)
+
+
+@pytest.mark.parametrize("block", [2, 3, 5])
+def test_blocks_lie_where_the_photo_lies_at_every_border(block):
+    """Sampling a ramp through blocks at all four corners of a photo whose size is no multiple of a block."""
+    y, x = torch.meshgrid(torch.arange(101.0), torch.arange(83.0), indexing="ij")
+    photo = torch.stack((x, y))[None]
+    for left, top in (
+        (0, 0),
+        (83 - 8 * block, 0),
+        (0, 101 - 8 * block),
+        (83 - 8 * block, 101 - 8 * block),
+        (20, 30),
+    ):
+        middle = (block - 1) / 2
+        matrix = torch.tensor([[[block, 0, left + middle], [0, block, top + middle], [0, 0, 1.0]]])
+        crop = warp_crop(photo, matrix, 8)[0]
+        want = torch.arange(8.0) * block + middle
+        inner = slice(1, -1)
+        assert torch.allclose(crop[0, inner, inner], (left + want)[None, inner].expand(6, 6), atol=1e-3)
+        assert torch.allclose(crop[1, inner, inner], (top + want)[inner, None].expand(6, 6), atol=1e-3)
+
+
 def test_inputs_stay_and_types_follow():
     photo = torch.rand(1, 3, 50, 50, dtype=F64)
     before = photo.clone()
