@@ -14,23 +14,22 @@ import json
 from pathlib import Path
 
 import numpy as np
-
 from face_model_build import albedo as skin
 from face_model_build import cage as cages
-from face_model_build import eyes, regions, sampling, statistics, subdivision
+from face_model_build import regions, sampling, statistics
 from face_model_build.control import ControlPoints
 from face_model_build.makehuman import Wheel
 from face_model_build.surface import Surface
 
 MM_PER_DM = 109.0
-LANDMARKS = np.array(
-    """5237 5186 5092 869 5241 5240 3698 5293 732 11899 10366 11849 11850 7574 11707 11798 11846
+_LANDMARK_TEXT = """
+    5237 5186 5092 869 5241 5240 3698 5293 732 11899 10366 11849 11850 7574 11707 11798 11846
     254 207 206 205 208 6983 6980 6981 6982 7023 132 134 164 5134 286 313 317 7076 7055
     6780 6 54 70 6771 6776 6854 6838 6790 13376 13372 13367
     3736 5354 355 455 7116 11956 10404 7235 7241 492 486 480 3707 472 474 7228 10375 7264 493 517
-    """.split(),
-    dtype=int,
-)
+"""
+LANDMARKS = np.array(_LANDMARK_TEXT.split(), dtype=int)
+"""Base-mesh vertices (0-based) of the 68 iBUG points."""
 IDENTITIES, ALBEDOS = 80, 40
 FOLDER = Path(__file__).resolve().parents[1] / "occface_core" / "facemodel" / "data"
 
@@ -73,15 +72,17 @@ def build(wheel: Wheel, seed: int, head_count: int, skin_count: int):
     used = np.unique(np.concatenate([cage.keep, *eye_ids.values()]))
     bank = sampling.load_bank(wheel, used, count)
     held_out = max(head_count // 10, 1)
-    heads, traits = sampling.draw_heads(mesh.vertices[used], bank, head_count + held_out, generator)
+    heads = sampling.draw_heads(mesh.vertices[used], bank, head_count + held_out, generator)
     shapes = control.apply(heads, used) * np.float32(MM_PER_DM)
     del heads
     head_vertex = np.zeros(control.size, bool)
     head_vertex[np.unique(cage.quads[cage.part == cages.HEAD])] = True
-    masks = {name: regions.sample_mask(wheel.mask(name), cage.source_uv) for name in ("face", "ears")}
-    pad = np.zeros(control.size - len(cage.keep))
-    ears = np.concatenate([masks["ears"], pad]) > 0.4
-    face = np.concatenate([masks["face"], pad])
+    masks = {}
+    for name in ("face", "ears"):
+        values = np.zeros(control.size)
+        values[: len(cage.keep)] = regions.sample_mask(wheel.mask(name), cage.source_uv)
+        masks[name] = np.maximum(values, values[mirror])
+    ears, face = masks["ears"] > 0.4, masks["face"]
     crop = (head_vertex & ~ears).astype(float)
 
     flipped = shapes[:, mirror] * np.array([-1, 1, 1], np.float32)
@@ -114,7 +115,7 @@ def build(wheel: Wheel, seed: int, head_count: int, skin_count: int):
     )
 
     # 3. Refinement.
-    facing = np.concatenate([masks["face"]])[cage.quads].min(axis=1) > 0.05
+    facing = face[cage.quads].min(axis=1) > 0.05
     fine = (cage.part == cages.HEAD) & facing & ~ears[cage.quads].all(axis=1)
     surface = Surface(cage, control, fine)
     origin = (surface.weights @ reference)[surface.vertex_of(control, LANDMARKS)].mean(axis=0) * [0, 1, 1]
@@ -130,12 +131,14 @@ def build(wheel: Wheel, seed: int, head_count: int, skin_count: int):
 
     # 5. Regions, colours, mirror image and jaw candidates.
     fine_masks = {
-        name: regions.sample_mask(wheel.mask(name), surface.source_uv)
-        for name in ("ears", "lips", "eyelids")
+        name: regions.sample_mask(wheel.mask(name), surface.source_uv) for name in ("ears", "lips", "eyelids")
     }
-    named = regions.name_regions(
-        mean, surface.part, mean[landmarks], fine_masks["ears"], fine_masks["lips"], fine_masks["eyelids"]
-    )
+    named = regions.embedded_regions(mean, surface.part, mean[landmarks], fine_masks)
+    mirror_image = surface.mirror(mean)
+    named = regions.symmetric(named, mirror_image)
+    corners = mean[landmarks][[36, 39, 42, 45]]
+    fine_masks["lid_rim"] = surface.lid_rim(mean)
+    fine_masks["upper_lid"] = mean[:, 1] > np.interp(mean[:, 0], corners[:, 0], corners[:, 1]) + 0.5
     colours = skin.draw_albedo(
         mean, mean[landmarks], fine_masks, named, surface.eye_angle, skin_count, generator
     )
@@ -155,7 +158,7 @@ def build(wheel: Wheel, seed: int, head_count: int, skin_count: int):
         "triangles": surface.triangles.astype(np.uint16),
         "uv": surface.uv.astype(np.float32),
         "landmarks68": landmarks.astype(np.uint16),
-        "mirror": surface.mirror(mean).astype(np.uint16),
+        "mirror": mirror_image.astype(np.uint16),
         "weld": surface.weld.astype(np.uint16),
         "albedo_mean": np.round(tones.mean.reshape(-1, 3) * 65535).astype(np.uint16),
         "albedo": np.round(tones.basis / colour_step[:, None]).astype(np.int8).reshape(ALBEDOS, -1, 3),

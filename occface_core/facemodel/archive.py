@@ -28,7 +28,9 @@ def read_arrays(path: Path, expected: str) -> dict[str, Any]:
         ) from error
     found = str(arrays.get("format", "nothing"))
     if found != expected:
-        raise FaceModelError(f"{path} has format {found!r}, expected {expected!r}; was it written by FaceModel.save?")
+        raise FaceModelError(
+            f"{path} has format {found!r}, expected {expected!r}; was it written by FaceModel.save?"
+        )
     return arrays
 
 

@@ -123,25 +123,24 @@ class FaceModel:
             (B, V, 3) mm, of the kind, device and dtype of the coefficients; (1, V, 3) numpy when both
             are None. Differentiable for tensors.
         """
-        return self._combine("mean", (("identity", identity), ("expression", expression)))
+        return cast("Array", self._combine("mean", (("identity", identity), ("expression", expression))))
 
     def albedo_colours(self, albedo: Array | None = None) -> Array:
         """Return (B, V, 3) RGB for (B, A) coefficients, not clipped; the mean (1, V, 3) for None."""
-        return self._combine("albedo_mean", (("albedo", albedo),))
+        return cast("Array", self._combine("albedo_mean", (("albedo", albedo),)))
 
     def landmark_positions(self, identity: Array | None = None, expression: Array | None = None) -> Array:
         """Return (B, 68, 3) mm, the landmarks of `vertices` without computing the other vertices."""
-        return self._combine(
-            "mean", (("identity", identity), ("expression", expression)), only=self.landmarks68
-        )
+        terms = (("identity", identity), ("expression", expression))
+        return cast("Array", self._combine("mean", terms, only=self.landmarks68))
 
     def tensor(self, field: str, device: Any = "cpu", dtype: Any = None) -> Tensor:
         """Return one array field as a tensor; made once for every device and dtype."""
-        import torch
-
         value = getattr(self, field)
         if value is None:
             raise FaceModelError(f"the face model {self.name!r} has no {field}")
+        import torch
+
         device = torch.device(device)
         key = (field, device, dtype)
         if key not in self._tensors:
@@ -170,7 +169,7 @@ class FaceModel:
         if any(len(value) != len(given[0][1]) for _, value in given):
             sizes = ", ".join(f"{field} {len(value)}" for field, value in given)
             raise RecordError(f"coefficients must agree in batch size, got {sizes}")
-        like = given[0][1] if given else None
+        like: Any = given[0][1] if given else None
         tensors = like is not None and not isinstance(like, np.ndarray)
 
         def array(field: str) -> Any:
@@ -197,14 +196,14 @@ class FaceModel:
     # Files
 
     def save(self, path: str | Path) -> None:
-        """Write the model as one compressed .npz that `load` reads."""
+        """Write the model as one .npz (not compressed: it loads faster) that `load` reads."""
         fields: dict[str, Any] = {
             field.name: getattr(self, field.name)
             for field in attrs.fields(type(self))
             if field.name not in ("regions", "expression_names", "_tensors")
             and getattr(self, field.name) is not None
         }
-        np.savez_compressed(
+        np.savez(
             Path(path),
             format=np.array(FORMAT),
             expression_names=np.array(self.expression_names, dtype=np.str_),

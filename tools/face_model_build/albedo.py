@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .regions import distance_to_polyline
+from occface_core.facemodel.regions import distance_to_polyline
 
 # sRGB-coded albedo of skin from light to dark, chosen by eye.
 TONES = np.array(
@@ -75,16 +75,17 @@ def draw_albedo(
     Args:
         points: (V, 3) mean positions, mm.
         landmarks: (68, 3) mm.
-        masks: "lips", "eyelids" (V,) in [0, 1].
+        masks: "lips", "eyelids", "ears" (V,) in [0, 1]; "lid_rim" (V,) mm from the rim of the eyelids;
+            "upper_lid" (V,) bool, above the line between the eye's corners.
         regions: the named regions.
         eye_angle: (V,) degrees from the optical axis on the eyeballs, NaN elsewhere.
         count: how many.
         generator: source of randomness.
     """
     lm = landmarks
-    x, y, z = points.T
+    z = points[:, 2]
     tone = generator.beta(1.0, 1.25, count)
-    skin = skin_tone(tone) * (1.0 + generator.normal(scale=0.025, size=(count, 3)))
+    skin = skin_tone(tone) * (1.0 + generator.normal(scale=0.015, size=(count, 3)))
     skin *= 1.0 + generator.normal(scale=0.04, size=(count, 1))
     colour = np.repeat(skin[:, None].astype(np.float32), len(points), axis=1)
 
@@ -111,8 +112,9 @@ def draw_albedo(
     colour *= 1.0 + redness * (1.0 - 0.45 * tone[:, None, None])
 
     # Darker around the eyes.
-    around_eye = blob(points, lm[36:42].mean(axis=0) + [0, -3, 0], np.array([17, 12, 25.0]))
-    around_eye = around_eye + blob(points, lm[42:48].mean(axis=0) + [0, -3, 0], np.array([17, 12, 25.0]))
+    below = np.array([0.0, 3.0, 0.0])
+    around_eye = blob(points, lm[36:42].mean(axis=0) - below, np.array([17, 12, 25.0]))
+    around_eye = around_eye + blob(points, lm[42:48].mean(axis=0) - below, np.array([17, 12, 25.0]))
     shade = np.abs(generator.normal(0.07, 0.06, (count, 1))) * around_eye + 0.10 * masks["eyelids"]
     colour *= 1.0 - shade[..., None] * np.array([0.75, 1.0, 0.9], np.float32)
 
@@ -121,23 +123,31 @@ def draw_albedo(
     lip *= 1.0 + generator.normal(scale=0.06, size=(count, 3))
     painted = generator.random(count) < 0.14
     lipstick = np.stack(
-        [generator.uniform(0.45, 0.8, count), generator.uniform(0.08, 0.3, count), generator.uniform(0.12, 0.35, count)],
+        [
+            generator.uniform(0.45, 0.8, count),
+            generator.uniform(0.08, 0.3, count),
+            generator.uniform(0.12, 0.35, count),
+        ],
         axis=1,
     )
     lip = np.where(painted[:, None], 0.3 * lip + 0.7 * lipstick, lip)
     seam = np.concatenate([lm[60:65], lm[64:68], lm[60:61]])
     inner = smooth_step(distance_to_polyline(points, seam), 5.5, 2.0) * regions["lips"]
-    lip_amount = generator.uniform(0.6, 1.0, (count, 1)) * np.maximum(smooth_step(masks["lips"], 0.2, 0.75), inner)
+    lip_amount = generator.uniform(0.6, 1.0, (count, 1)) * np.maximum(
+        smooth_step(masks["lips"], 0.2, 0.75), inner
+    )
     colour = _mix(colour, lip, lip_amount)
 
     # Hair colour goes with the skin, brows and beard with the hair.
-    shade_of_hair = np.clip(
-        generator.beta(1.1, 1.6, count) * (1.25 - 1.15 * np.minimum(tone * 1.6, 1.0)), 0.0, 1.0
-    ) * 3.0
+    shade_of_hair = (
+        np.clip(generator.beta(1.1, 1.6, count) * (1.25 - 1.15 * np.minimum(tone * 1.6, 1.0)), 0.0, 1.0) * 3.0
+    )
     grey = generator.random(count) < 0.12
     shade_of_hair = np.where(grey, generator.uniform(3.0, 4.0, count), shade_of_hair)
     hair = np.stack([np.interp(shade_of_hair, np.arange(len(HAIR)), HAIR[:, k]) for k in range(3)], axis=1)
     hair *= 1.0 + generator.normal(scale=0.05, size=(count, 3))
+    lashes = smooth_step(masks["lid_rim"], 1.5, 0.3) * np.where(masks["upper_lid"], 0.7, 0.25)
+    colour = _mix(colour, hair * 0.4 + skin * 0.1, lashes * generator.uniform(0.4, 1.0, (count, 1)))
     colour = _paint_brows(colour, points, lm, regions, hair * 0.55 + skin * 0.12, generator)
     colour = _paint_beard(colour, points, lm, masks, regions, hair * 0.7 + skin * 0.15, generator)
     colour = _paint_scalp(colour, points, lm, masks, regions, hair, skin, generator)
@@ -146,8 +156,12 @@ def draw_albedo(
     cavity = np.array([0.36, 0.14, 0.13]) * (1.0 + generator.normal(scale=0.05, size=(count, 3)))
     tongue = np.array([0.68, 0.36, 0.35]) * (1.0 + generator.normal(scale=0.05, size=(count, 3)))
     teeth = np.array([0.86, 0.82, 0.74]) * (1.0 + generator.normal(scale=0.03, size=(count, 3)))
-    for name, tint in (("mouth_cavity", cavity), ("tongue", tongue), ("teeth", teeth)):
-        colour = _mix(colour, tint, np.repeat(regions[name][None].astype(np.float32), count, axis=0))
+    # Little light reaches the back of the mouth, and spherical harmonics know no shadows: paint it dark.
+    for name, tint, dark in (("mouth_cavity", cavity, 0.25), ("tongue", tongue, 0.35), ("teeth", teeth, 0.2)):
+        inside = regions[name]
+        front = z[inside].max()
+        lit = np.interp(z[inside], [front - 30.0, front - 6.0], [dark, 1.0])[:, None]
+        colour[:, inside] = (tint[:, None] * lit).astype(np.float32)
     return np.clip(colour, 0.0, 1.0).astype(np.float32)
 
 
@@ -155,13 +169,15 @@ def _paint_brows(colour, points, lm, regions, tint, generator):
     count = len(colour)
     out = colour
     skin = (regions["face"] | regions["scalp"]) & ~regions["eyeballs"]
+    width = generator.uniform(2.2, 4.2, (count, 1))
+    strength = generator.uniform(0.45, 0.95, (count, 1))
     for ids in (range(17, 22), range(22, 27)):
         line = lm[list(ids)][:, :2] + [0.0, -1.0]
         distance = distance_to_polyline(points[:, :2], line)
         # Thinner at the outer end.
         inner = np.abs(points[:, 0]) / np.abs(lm[17, 0])
-        half_width = generator.uniform(2.2, 4.2, (count, 1)) * np.interp(inner, [0.2, 0.5, 1.0], [1.0, 1.0, 0.55])
-        amount = generator.uniform(0.45, 0.95, (count, 1)) * smooth_step_rows(distance, half_width + 1.4, half_width - 1.2)
+        half_width = width * np.interp(inner, [0.2, 0.5, 1.0], [1.0, 1.0, 0.55])
+        amount = strength * smooth_step_rows(distance, half_width + 1.4, half_width - 1.2)
         texture = 1.0 + 0.15 * smooth_noise(points, count, 6.0, generator)
         out = _mix(out, tint, np.clip(amount * texture, 0.0, 1.0) * skin)
     return out
@@ -212,7 +228,7 @@ def _paint_beard(colour, points, lm, masks, regions, tint, generator):
 
 def _paint_scalp(colour, points, lm, masks, regions, hair, skin, generator):
     count = len(colour)
-    x, y, z = points.T
+    _, y, z = points.T
     eye_y = lm[36:48, 1].mean()
     brow_y = lm[17:27, 1].mean()
     hairline = generator.normal(61.0, 3.0, (count, 1)) + brow_y - eye_y

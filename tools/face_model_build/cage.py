@@ -96,9 +96,7 @@ def _neck_uv(mesh: BaseMesh, part: np.ndarray, texture_quads: np.ndarray, points
     """Give the neck UVs that continue the head island downwards, cut at the nape."""
     middle_z = 0.35
     head_vertices: dict[int, list[int]] = {}
-    for vertex, uv in zip(
-        mesh.quads[part == HEAD].ravel(), texture_quads[part == HEAD].ravel(), strict=True
-    ):
+    for vertex, uv in zip(mesh.quads[part == HEAD].ravel(), texture_quads[part == HEAD].ravel(), strict=True):
         head_vertices.setdefault(int(vertex), [])
         if int(uv) not in head_vertices[int(vertex)]:
             head_vertices[int(vertex)].append(int(uv))
@@ -117,7 +115,7 @@ def _neck_uv(mesh: BaseMesh, part: np.ndarray, texture_quads: np.ndarray, points
             side = points[uv, 0] - points[[u for b in border for u in head_vertices[b]], 0].mean()
             samples.append((angle(vertex, side), *points[uv], mesh.vertices[vertex, 1]))
     table = np.array(sorted(samples))
-    new_points = [point for point in points]
+    new_points = list(points)
     made: dict[tuple[int, bool], int] = {}
     result = texture_quads.copy()
     for quad in neck:
@@ -154,7 +152,7 @@ def settle_mouth(mesh: BaseMesh) -> BaseMesh:
     vertices = mesh.vertices.copy()
     teeth = np.unique(mesh.quads[np.isin(mesh.groups, ["helper-upper-teeth", "helper-lower-teeth"])])
     vertices[teeth] += [0.0, 0.0, -0.055]
-    vertices[teeth, 0] *= 0.95
+    vertices[teeth, 0] *= 0.9
     tongue = np.unique(mesh.quads[mesh.groups == "helper-tongue"])
     low = vertices[tongue].min(axis=0)
     vertices[tongue, 1] = low[1] + 0.68 * (vertices[tongue, 1] - low[1])
@@ -168,9 +166,7 @@ def build_cage(mesh: BaseMesh) -> Cage:
     points = mesh.texture_points.copy()
     turned = np.stack([points[:, 1], -points[:, 0]], axis=1)
     head_uv = np.unique(mesh.texture_quads[part == HEAD])
-    left = turned[
-        mesh.texture_quads[part == HEAD][mesh.vertices[mesh.quads[part == HEAD]][..., 0] > 0.3], 0
-    ]
+    left = turned[mesh.texture_quads[part == HEAD][mesh.vertices[mesh.quads[part == HEAD]][..., 0] > 0.3], 0]
     if left.mean() < turned[head_uv, 0].mean():
         turned[:, 0] *= -1.0
     source_point = np.full(len(mesh.vertices), -1)
@@ -191,8 +187,10 @@ def build_cage(mesh: BaseMesh) -> Cage:
     for code in (SOCKET, CAVITY, TEETH, TONGUE):
         ids = np.flatnonzero(part == code)
         sides = (
-            [ids[mesh.vertices[mesh.quads[ids], 0].mean(axis=1) < 0],
-             ids[mesh.vertices[mesh.quads[ids], 0].mean(axis=1) >= 0]]
+            [
+                ids[mesh.vertices[mesh.quads[ids], 0].mean(axis=1) < 0],
+                ids[mesh.vertices[mesh.quads[ids], 0].mean(axis=1) >= 0],
+            ]
             if code == SOCKET
             else [ids]
         )

@@ -22,9 +22,7 @@ class ControlPoints:
         self.keep = keep
         self.sign = {"left": -1.0, "right": 1.0}
         self.eye_ids = eye_ids
-        self._fits = {
-            side: control_matrix(vertices[ids], self.sign[side]) for side, ids in eye_ids.items()
-        }
+        self._fits = {side: control_matrix(vertices[ids], self.sign[side]) for side, ids in eye_ids.items()}
         self.eye_centre = {side: len(keep) + 4 * index for index, side in enumerate(eye_ids)}
         self.size = len(keep) + 4 * len(eye_ids)
 

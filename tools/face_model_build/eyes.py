@@ -33,9 +33,7 @@ def make_eyeball() -> Eyeball:
     angle = np.concatenate([[0.0], np.repeat(RINGS, SEGMENTS)])
     turn = np.concatenate([[0.0], np.tile(around, len(RINGS))])
     tilt = np.radians(angle)
-    directions = np.stack(
-        [np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)], axis=1
-    )
+    directions = np.stack([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)], axis=1)
     triangles = []
     for k in range(SEGMENTS):
         nxt = (k + 1) % SEGMENTS

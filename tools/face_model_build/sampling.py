@@ -57,9 +57,7 @@ def load_bank(wheel: Wheel, keep: np.ndarray, vertex_count: int) -> TargetBank:
 
     race = np.stack(
         [
-            np.stack(
-                [np.stack([read("macrodetails", f"{r}-{g}-{a}") for a in AGES]) for g in GENDERS]
-            )
+            np.stack([np.stack([read("macrodetails", f"{r}-{g}-{a}") for a in AGES]) for g in GENDERS])
             for r in RACES
         ]
     )
@@ -142,9 +140,7 @@ def three_level_weights(value: np.ndarray) -> np.ndarray:
     return np.stack([low, 1.0 - low - high, high], axis=-1)
 
 
-def draw_heads(
-    base: np.ndarray, bank: TargetBank, count: int, generator: np.random.Generator
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def draw_heads(base: np.ndarray, bank: TargetBank, count: int, generator: np.random.Generator) -> np.ndarray:
     """Draw random heads.
 
     Args:
@@ -154,7 +150,7 @@ def draw_heads(
         generator: source of randomness.
 
     Returns:
-        (count, N, 3) float32 positions, and the traits {gender, age, race} they were drawn with.
+        (count, N, 3) float32 positions.
     """
     gender = generator.beta(0.5, 0.5, count)
     age = 0.85 * generator.beta(1.2, 2.0, count)
@@ -178,4 +174,4 @@ def draw_heads(
         ]
     )
     heads = weights.astype(np.float32) @ table.astype(np.float32) + base.reshape(1, -1).astype(np.float32)
-    return heads.reshape(count, -1, 3), {"gender": gender, "age": age, "race": race}
+    return heads.reshape(count, -1, 3)

@@ -84,9 +84,7 @@ def catmull_clark_weights(quads: np.ndarray, count: int) -> csr_matrix:
     spline = border_vertex & (border_count == 2)
     corner = border_vertex & (border_count != 2)
     vertex_point = (
-        vertex_point
-        + _scale_rows(curve, 0.25 * spline)
-        + _scale_rows(identity, 0.5 * spline + 1.0 * corner)
+        vertex_point + _scale_rows(curve, 0.25 * spline) + _scale_rows(identity, 0.5 * spline + 1.0 * corner)
     )
     weights = csr_matrix(vstack([vertex_point, edge_point, face]))
     weights.eliminate_zeros()

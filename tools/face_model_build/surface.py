@@ -11,6 +11,8 @@ from .control import ControlPoints
 from .eyes import eyeball_weights, make_eyeball
 from .subdivision import linear_weights, refine
 
+# The averaged heads' eyes point outwards a little; turned in by this much they meet about 1 m ahead.
+CONVERGENCE = np.radians(4.0)
 EYE_BOXES = {"left": (0.72, 0.005), "right": (0.84, 0.005)}
 CONTOUR_STEPS = (-0.30, -0.20, -0.10, 0.0, 0.08, 0.16, 0.25, 0.35, 0.45)
 
@@ -50,7 +52,13 @@ class Surface:
         place = int(position.max()) + 1
         for side, (left, bottom) in EYE_BOXES.items():
             start = len(self.part)
-            local = eyeball_weights(ball.directions * [control.sign[side], 1, 1])
+            inwards = control.sign[side] * CONVERGENCE
+            x, y, z = ball.directions.T
+            turned = np.stack(
+                [x * np.cos(inwards) + z * np.sin(inwards), y, z * np.cos(inwards) - x * np.sin(inwards)],
+                axis=1,
+            )
+            local = eyeball_weights(turned * [control.sign[side], 1, 1])
             ids = np.arange(4) + control.eye_centre[side]
             size = len(ball.directions)
             blocks.append(
@@ -82,6 +90,12 @@ class Surface:
             on_head = copies[self.part[copies] == cages.HEAD]
             result.append((on_head if len(on_head) else copies)[0])
         return np.array(result)
+
+    def lid_rim(self, mean: np.ndarray) -> np.ndarray:
+        """Return the (V,) distance in mm from the rim where the eyelids' skin turns inwards."""
+        socket = np.unique(self._position[self.part == cages.SOCKET])
+        rim = np.isin(self._position, socket) & (self.part == cages.HEAD)
+        return cKDTree(mean[rim]).query(mean)[0]
 
     def mirror(self, mean: np.ndarray) -> np.ndarray:
         """Return the (V,) mirror image of every vertex of the symmetric mean (V, 3)."""
