@@ -94,7 +94,7 @@ def overlay(face: FaceBatch, scale: int = 3) -> Picture:
     weights = face.landmarks.weights()[0].cpu().numpy()
     for contour in CONTOURS:
         draw.line([tuple(points[i]) for i in contour], fill=(255, 255, 255, 130), width=max(1, scale // 2))
-    radius = 1.25 * scale
+    radius = 1.5 * scale
     for (x, y), weight in zip(points, weights, strict=True):
         box = (x - radius, y - radius, x + radius, y + radius)
         draw.ellipse(box, fill=(*trust_colour(float(weight)), 255), outline=(20, 20, 20, 255))
