@@ -154,7 +154,8 @@ def _consistency(offset: Tensor, seen: Tensor, trust: Tensor) -> Tensor:
     sure = (seen > 0.5) & (trust > 0.5)
     usual = torch.where(sure[..., None], offset, torch.nan).nanmedian(1, keepdim=True).values
     distance: Tensor = (offset - torch.nan_to_num(usual)).norm(dim=-1)
-    suits = 1 / (1 + (distance / TOLERATED_OFFSET) ** 2) ** 2
+    # no trace may remain of what does not suit: where nothing else is known it would spread
+    suits = (1.1 / (1 + (distance / TOLERATED_OFFSET) ** 2) ** 2 - 0.1).clamp_min(0)
     return trust + (1 - trust) * suits
 
 

@@ -111,6 +111,21 @@ def test_background_is_not_painted(turned_face):
     assert (picture[2] - picture[0]).max() < 0.4
 
 
+def test_clothes_are_not_painted_on_an_untrusted_neck(turned_face, head):
+    """A green collar in front of the neck stays out of the texture; a tint of all skin does not count as one."""
+    trust = (head["mean"][:, 1] > -75).float()
+    rows = torch.arange(256)[:, None]
+    collar = torch.where(
+        rows > 225, torch.tensor([0.0, 0.9, 0])[:, None, None], turned_face["image"][0] + 0.1
+    )
+    face = {**turned_face, "image": collar[None].clamp(0, 1)}
+    area = []
+    for given in (None, trust):
+        picture = bake_texture(**face, trust=given).picture[0]
+        area.append(((picture[1] - picture[0]) > 0.25).float().mean())
+    assert area[0] > 0.03 and area[1] < 0.1 * area[0]
+
+
 def test_each_face_of_a_batch_is_painted_alone(turned_face):
     face = {**turned_face}
     other = turned_face["image"].flip(1)
