@@ -144,9 +144,10 @@ class FaceModel:
         device = torch.device(device)
         key = (field, device, dtype)
         if key not in self._tensors:
-            # inference_mode(False): a cached tensor must stay usable where gradients are wanted.
+            # inference_mode(False): a cached tensor must stay usable where gradients are wanted. A copy,
+            # because torch warns of arrays that are read-only.
             with torch.inference_mode(False):
-                self._tensors[key] = torch.as_tensor(value).to(device=device, dtype=dtype)
+                self._tensors[key] = torch.tensor(value).to(device=device, dtype=dtype)
         return cast("Tensor", self._tensors[key])
 
     def region(self, name: str) -> Mask:

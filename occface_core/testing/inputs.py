@@ -114,10 +114,10 @@ def _draw(shape: FaceShape, size: int) -> tuple[Tensor, Tensor]:
     from occface_core.geometry.rasterise import interpolate, rasterise
 
     model, count = shape.model, len(shape)
-    triangles = torch.as_tensor(model.triangles)
+    triangles = model.tensor("triangles")
     normals = vertex_normals(shape.vertices, triangles)
     turned = normals @ shape.rotation.transpose(1, 2) * torch.tensor([1.0, -1.0, -1.0])
-    albedo = torch.as_tensor(model.albedo_mean).expand(count, -1, -1)
+    albedo = model.tensor("albedo_mean").expand(count, -1, -1)
     colours = shade(albedo, turned, shape.coefficients["illumination"])
     fragments = rasterise(shape.camera_vertices(), shape.intrinsics, triangles, size, size)
     drawn = interpolate(fragments, triangles, colours)
