@@ -14,6 +14,8 @@ from occface_core.face_region import face_region
 from occface_core.stages import OcclusionMatting
 from occface_core.types import Landmarks, Matte
 
+_SEED = 20
+
 
 @attrs.define(kw_only=True)
 class GrabCut(OcclusionMatting):
@@ -60,6 +62,7 @@ class GrabCut(OcclusionMatting):
         # beyond the face region lies background of any colour: painted as skin, it teaches nothing false
         labels[~inside] = cv2.GC_BGD
         painted = np.where(inside[..., None], image, np.median(image[bare], axis=0)).astype(np.float32)
+        cv2.setRNGSeed(_SEED)  # its colour models start from k-means, whose draws are OpenCV's own
         try:
             cv2.grabCut(
                 rgb8(painted)[..., ::-1].copy(),
