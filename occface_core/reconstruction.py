@@ -27,6 +27,7 @@ from occface_core.geometry.visibility import seen_weights
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from occface_core.facemodel import FaceModel
     from occface_core.types import FaceBatch, FaceDetail, FaceShape
 
 TEXTURE_SIZE = 512
@@ -140,10 +141,17 @@ def _paint(faces: FaceBatch, shape: FaceShape) -> np.ndarray:
         matte=matte,
         mirror=None if model.mirror is None else model.tensor("mirror", device),
         weld=weld,
+        trust=_trust(model).to(device),
         size=TEXTURE_SIZE,
     )
     levels = (torch.nan_to_num(painted.picture[0]).clamp(0, 1) * 255).round().to(torch.uint8)
     return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())
+
+
+def _trust(model: FaceModel) -> Tensor:
+    """Return (V,) 0 on ears and neck, which seldom lie where the photo's do (collars, hair), else 1."""
+    loose = model.regions["ears"] | model.regions.get("neck", np.zeros(len(model.mean), bool))
+    return torch.from_numpy(~loose).float()
 
 
 def _fitted(alpha: Tensor, size: int) -> Tensor:
