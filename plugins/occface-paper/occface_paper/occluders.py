@@ -89,7 +89,7 @@ def _paint(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     return first + (second - first) * t[..., None].astype(np.float32)
 
 
-def _block(image, points, rng, severity, cutouts, others):  # noqa: ANN001, ANN202
+def _block(image, points, rng, severity, cutouts, others):
     centre, side = _extent(points)
     area = max(severity, 0.02) * side**2 * rng.uniform(0.6, 1.2)
     ratio = np.exp(rng.uniform(-0.9, 0.9))
@@ -103,7 +103,7 @@ def _block(image, points, rng, severity, cutouts, others):  # noqa: ANN001, ANN2
     return alpha, _paint(image.shape, rng)
 
 
-def _irregular(image, points, rng, severity, cutouts, others):  # noqa: ANN001, ANN202
+def _irregular(image, points, rng, severity, cutouts, others):
     centre, side = _extent(points)
     alpha = np.zeros(image.shape[:2], np.float32)
     if rng.random() < 0.5:
@@ -132,7 +132,7 @@ def _skin(rng: np.random.Generator, image: np.ndarray, points: np.ndarray) -> np
     return np.clip(base, 0, 255).astype(np.float32)
 
 
-def _hand(image, points, rng, severity, cutouts, others):  # noqa: ANN001, ANN202
+def _hand(image, points, rng, severity, cutouts, others):
     centre, side = _extent(points)
     alpha = np.zeros(image.shape[:2], np.float32)
     colour = np.empty(image.shape, np.float32)
@@ -172,10 +172,10 @@ def _skin_shade(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
 
 
 def _at(point: np.ndarray) -> tuple[int, int]:
-    return int(round(float(point[0]))), int(round(float(point[1])))
+    return round(float(point[0])), round(float(point[1]))
 
 
-def _glasses(image, points, rng, severity, cutouts, others):  # noqa: ANN001, ANN202
+def _glasses(image, points, rng, severity, cutouts, others):
     alpha = np.zeros(image.shape[:2], np.float32)
     right, left = points[36:42].mean(0), points[42:48].mean(0)
     span = float(np.linalg.norm(left - right)) + 1e-3
@@ -202,7 +202,7 @@ def _glasses(image, points, rng, severity, cutouts, others):  # noqa: ANN001, AN
     return alpha, paint * 0.35 if rng.random() < 0.75 else paint
 
 
-def _mask(image, points, rng, severity, cutouts, others):  # noqa: ANN001, ANN202
+def _mask(image, points, rng, severity, cutouts, others):
     """A face mask from the nose to under the chin; a cut-out warped on the face, or a polygon."""
     top = points[27] + (points[30] - points[27]) * rng.uniform(0.2, 0.9)
     chin = points[8] + (points[8] - points[33]) * rng.uniform(0.02, 0.2)
@@ -237,7 +237,7 @@ def _is_convex(ring: np.ndarray) -> bool:
     return bool(np.all(cross > 1.0) or np.all(cross < -1.0))
 
 
-def _patch(image, points, rng, severity, cutouts, others):  # noqa: ANN001, ANN202
+def _patch(image, points, rng, severity, cutouts, others):
     """A piece of another picture, or of this one, in a block or a polygon."""
     draw = _block if rng.random() < 0.5 else _irregular
     alpha, _ = draw(image, points, rng, severity, cutouts, others)

@@ -38,7 +38,7 @@ def landmarks(
     threads: Threads = None,
     width: Annotated[float, typer.Option(help="Width of the MobileNetV3 trunk.")] = 0.75,
     batch: Annotated[int, typer.Option(help="Samples a step.")] = 32,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.2e-3,
 ) -> None:
     """Train the landmark network (eq. 1) on face crops with 68 points."""
     from occface_paper.landmarks.train import LandmarkTraining, train_landmarks

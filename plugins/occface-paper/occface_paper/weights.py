@@ -6,8 +6,9 @@ import hashlib
 from pathlib import Path
 
 import torch
-from occface_core.errors import WeightsMissing
 from safetensors import SafetensorError, safe_open
+
+from occface_core.errors import WeightsMissing
 
 #: The weights that are installed with the package.
 FOLDER = Path(__file__).parent / "weights"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from occface_paper.landmarks.crop import apply, five_points, framed, mean_of_shapes, similarity, to_pixels
 from occface_paper.landmarks.predict import cut_out, distinct
 from occface_paper.landmarks.symmetry import MIRROR_68

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+
 from occface_paper.faces.assign import targets
 from occface_paper.faces.find import find_faces, resized, suppress, thinned
 from occface_paper.faces.loss import focal_loss

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+
 from occface_paper.landmarks.loss import confidence_loss, landmark_loss, point_distances
 
 

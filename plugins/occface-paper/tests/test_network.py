@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from occface_paper.faces.network import STRIDES, FaceNetwork
 from occface_paper.fuse import folded
 from occface_paper.landmarks.network import LandmarkNetwork, LearnedPool, scaled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from occface_paper.occluders import KINDS, occlude
 
 
@@ -20,7 +21,7 @@ def test_every_kind_hides_something_changes_only_what_it_hides_and_repeats(
         assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
         picture, alpha = first
         assert picture.dtype == np.uint8 and alpha.shape == (128, 128)
-        assert 0 <= alpha.min() and alpha.max() <= 1
+        assert alpha.min() >= 0 and alpha.max() <= 1
         assert (picture[alpha == 0] == 90).all()
         hidden.append((alpha > 0.5).sum())
     assert max(hidden) > 20

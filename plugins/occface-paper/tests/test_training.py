@@ -8,10 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
+
+from occface_paper.errors import DataMissing
 from occface_paper.train import app
 from occface_paper.training import Clock
 from occface_paper.weights import load_weights
-from typer.testing import CliRunner
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +108,8 @@ def test_the_rate_warms_up_and_falls_to_a_hundredth():
     assert rates[0] < 0.01 < 0.85 < rates[1] and rates[3] == pytest.approx(0.01, abs=1e-3)
 
 
-def test_a_folder_without_data_is_a_clear_error(tmp_path: Path):
-    result = CliRunner().invoke(app, ["landmarks", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
-    assert result.exit_code != 0
-    assert "--data" in str(result.exception)
+@pytest.mark.parametrize("stage", ["landmarks", "faces"])
+def test_a_folder_without_data_is_a_clear_error(stage: str, tmp_path: Path):
+    result = CliRunner().invoke(app, [stage, "--data", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, DataMissing)
+    assert "--data" in str(result.exception) and str(tmp_path) in str(result.exception)

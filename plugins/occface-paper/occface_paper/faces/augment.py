@@ -42,7 +42,7 @@ class CanvasSampler:
 
     def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Canvas (S, S, 3) uint8 RGB, boxes (F, 4), points (F, 5, 2), ignored (F,)."""
-        if len(self.photos) and rng.random() < 0.25:
+        if len(self.photos) and rng.random() < 0.42:
             image, boxes, points, ignored = self._window(rng)
         else:
             image, boxes, points, ignored = self._tiles(rng)
@@ -51,9 +51,9 @@ class CanvasSampler:
     def _window(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         photo = self.photos[int(rng.integers(len(self.photos)))]
         extent = max(photo.image.shape[:2])
-        scale = self.size / extent * np.exp(rng.uniform(-0.4, 1.2))
+        scale = self.size / extent * np.exp(rng.uniform(-0.4, 1.5))
         centre = rng.uniform(0.15, 0.85, 2) * np.array(photo.image.shape[1::-1])
-        if len(photo.boxes) and rng.random() < 0.6:
+        if len(photo.boxes) and rng.random() < 0.45:
             box = photo.boxes[int(rng.integers(len(photo.boxes)))]
             centre = (box[:2] + box[2:]) / 2 + rng.normal(0, 0.2, 2) * self.size / scale
         half = np.array([self.size / 2, self.size / 2])
@@ -64,7 +64,7 @@ class CanvasSampler:
         canvas = np.empty((self.size, self.size, 3), np.uint8)
         boxes, points, ignored = [np.zeros((0, 4))], [np.zeros((0, 5, 2))], [np.zeros(0, bool)]
         for x, y, w, h in split(self.size, int(rng.choice([1, 2, 4, 7], p=[0.3, 0.3, 0.25, 0.15])), rng):
-            with_face = rng.random() < 0.72
+            with_face = rng.random() < 0.65
             tile, b, p, i = (
                 self._face_tile(w, h, rng) if with_face else (self.background(w, h, rng), *boxless())
             )

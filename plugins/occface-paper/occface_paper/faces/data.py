@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from attrs import frozen
 
+from occface_paper.errors import DataMissing
 from occface_paper.landmarks.data import STORED, mesh_to_68, valid_rects
 
 
@@ -38,6 +39,8 @@ class Photo:
 def load_crops(data: Path, limit: int | None = None) -> tuple[list[Photo], list[Photo]]:
     """Training crops and validation crops (``is_val`` of faces68) with the boxes of ``yunet.npz``."""
     train, validation = [], []
+    if not (data / "mesh478_to_68.npz").exists():
+        raise DataMissing(f"{data} has no mesh478_to_68.npz; give the folder of the data pack by --data")
     with np.load(data / "mesh478_to_68.npz") as file:
         table = dict(file)
     for folder in ("faces68", "faces_clean", "faces_more", "faces_occluded"):

@@ -37,6 +37,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape."""
         return torch.relu(x + self.second(self.first(x)))
 
 

@@ -15,9 +15,9 @@ from occface_paper.occluders import occlude
 
 #: Rotation (degrees), log scale, shift (crop units) and squeeze (log) of the crop: a second pass's, a finder's, any.
 JITTER = ((4.0, 0.05, 0.03, 0.04), (12.0, 0.12, 0.08, 0.06), (40.0, 0.25, 0.15, 0.10))
-JITTER_SHARE = (0.5, 0.35, 0.15)
+JITTER_SHARE = (0.6, 0.34, 0.06)
 #: How often each kind of occluder is drawn: half blocks and irregular shapes as in the paper, half real things.
-OCCLUDER_SHARE = {"block": 0.2, "irregular": 0.2, "patch": 0.15, "hand": 0.15, "glasses": 0.12, "mask": 0.18}
+OCCLUDER_SHARE = {"block": 0.15, "irregular": 0.17, "patch": 0.18, "hand": 0.2, "glasses": 0.12, "mask": 0.18}
 
 
 @frozen(kw_only=True, eq=False)
@@ -36,7 +36,7 @@ class Sampler:
     mean_shape: np.ndarray
     size: int = 128
     cutouts: Sequence[np.ndarray] = field(factory=list)
-    occluded: float = 0.5
+    occluded: float = 0.55
     chance: np.ndarray = field(init=False)
 
     @chance.default

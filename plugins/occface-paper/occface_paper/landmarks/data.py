@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from attrs import field, frozen
 
+from occface_paper.errors import DataMissing
 from occface_paper.landmarks.crop import apply
 
 #: Side of the crops in memory, px.
@@ -53,7 +54,7 @@ def stored(path: Path, valid: np.ndarray, points: np.ndarray) -> tuple[np.ndarra
     """Image file -> (STORED, STORED, 3) RGB with its valid rectangle and points in the new pixels."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise FileNotFoundError(f"{path} is not a readable picture; is the data folder complete?")
+        raise DataMissing(f"{path} is not a readable picture; is the data folder complete?")
     size = image.shape[0]
     image = cv2.cvtColor(filled(image, valid), cv2.COLOR_BGR2RGB)
     if size != STORED:
@@ -82,7 +83,7 @@ def mesh_to_68(points: np.ndarray, table: dict[str, np.ndarray]) -> np.ndarray:
 
 
 #: How often a crop of each folder is drawn: hand labels most, the teacher's guess behind real masks least.
-FOLDERS = {"faces68": 3.0, "faces_clean": 0.7, "faces_more": 1.0, "faces_occluded": 0.3}
+FOLDERS = {"faces68": 4.5, "faces_clean": 0.7, "faces_more": 1.0, "faces_occluded": 0.3}
 #: In faces_more this group is one studio look; it shall not dominate.
 STUDIO_PREFIX, STUDIO_WEIGHT = "g", 0.5
 
@@ -115,7 +116,7 @@ def load_face_crops(
             is_val.append(val)
             names.append(f"{folder}/{name}")
     if not images:
-        raise FileNotFoundError(
+        raise DataMissing(
             f"{data} holds none of {', '.join(folders or FOLDERS)}; give the folder of the data pack by --data"
         )
     return FaceCrops(

@@ -48,6 +48,7 @@ class SqueezeExcite(nn.Module):
         self.expand = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape."""
         pooled = x.mean((2, 3), keepdim=True)
         return x * nn.functional.hardsigmoid(self.expand(torch.relu(self.reduce(pooled))))
 

@@ -16,20 +16,24 @@ from occface_paper.landmarks.network import LandmarkNetwork
 TOLERANCE = 0.1
 #: Points and box of a found face may disagree about its size by this factor before the box alone is believed.
 DISAGREEMENT = 1.7
+#: Root of the area, and centre, of a found face's box in crop units: means over the training boxes.
+BOX_SIZE, BOX_CENTRE = 1.58, (0.0, -0.24)
 #: Faces given to the network at once.
 CHUNK = 16
 
 
 def start_crop(box: np.ndarray, five: np.ndarray, mean_shape: np.ndarray) -> np.ndarray:
     """(3, 3) from photo pixels to crop units for a found face: by its five points, by its box if those are absurd."""
-    by_points = similarity(five, five_points(mean_shape))
-    size = math.sqrt(max(float(np.prod(box[2:] - box[:2])), 1e-6))
-    # A box holds the mean shape and the forehead: centre and height as measured on the finder's own boxes.
-    by_box = np.eye(3)
-    by_box[:2, :2] *= 1.42 / size
-    by_box[:2, 2] = np.array([0.0, -0.08]) - by_box[0, 0] * (box[:2] + box[2:]) / 2
+    by_points, by_box = similarity(five, five_points(mean_shape)), box_crop(box)
     ratio = math.hypot(*by_points[:2, 0]) / by_box[0, 0]
     return by_points if 1 / DISAGREEMENT < ratio < DISAGREEMENT else by_box
+
+
+def box_crop(box: np.ndarray) -> np.ndarray:
+    """(3, 3) from photo pixels to crop units that lays the upright mean face into a box (x0, y0, x1, y1)."""
+    scale = BOX_SIZE / math.sqrt(max(float(np.prod(box[2:] - box[:2])), 1e-6))
+    shift = np.array(BOX_CENTRE) - scale * (box[:2] + box[2:]) / 2
+    return np.array([[scale, 0, shift[0]], [0, scale, shift[1]], [0, 0, 1.0]])
 
 
 def cut_out(photo: Tensor, to_crop: np.ndarray, size: int) -> Tensor:

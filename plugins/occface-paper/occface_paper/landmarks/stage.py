@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 from attrs import validators
+
 from occface_core.errors import StageError
 from occface_core.stages import LandmarkDetector
 
 if TYPE_CHECKING:
-    from occface_core.types import Landmarks
     from torch import Tensor
+
+    from occface_core.types import Landmarks
 
 
 @attrs.define(kw_only=True)
@@ -83,8 +85,8 @@ class MobileNetV3Landmarks(LandmarkDetector):
             StageError: `setup` was not called.
         """
         import torch
-        from occface_core.types import Landmarks
 
+        from occface_core.types import Landmarks
         from occface_paper.faces.find import find_faces
         from occface_paper.landmarks.predict import distinct, predict_landmarks
 

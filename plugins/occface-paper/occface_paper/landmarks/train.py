@@ -15,7 +15,7 @@ from attrs import frozen
 
 from occface_paper.landmarks.augment import Sampler
 from occface_paper.landmarks.crop import mean_of_shapes
-from occface_paper.landmarks.data import FaceCrops, load_face_crops
+from occface_paper.landmarks.data import load_face_crops
 from occface_paper.landmarks.evaluate import validate
 from occface_paper.landmarks.loss import confidence_loss, landmark_loss, point_distances
 from occface_paper.landmarks.network import LandmarkNetwork
@@ -40,10 +40,10 @@ class LandmarkTraining:
 
     width: float = 0.75
     batch: int = 32
-    rate: float = 2e-3
+    rate: float = 1.2e-3
     weight_decay: float = 0.02
     sizes: tuple[int, ...] = (96, 128)
-    switch: tuple[float, ...] = (0.62,)
+    switch: tuple[float, ...] = (0.7,)
     squared: float = 0.0
     confidence: float = 0.02
 
@@ -178,7 +178,7 @@ def averaged(average: WeightAverage, settings: LandmarkTraining, device: str) ->
     return network.to(device).to(memory_format=torch.channels_last).eval()
 
 
-def _save(out: Path, network, optimizer, average, clock, settings, record) -> None:  # noqa: ANN001
+def _save(out: Path, network, optimizer, average, clock, settings, record) -> None:
     save_checkpoint(
         out / "landmarks.pt",
         network=network.state_dict(),

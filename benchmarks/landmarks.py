@@ -1,0 +1,165 @@
+"""Landmarks through the complete stage (finder, crop, network) by kind and severity of a pasted occluder.
+
+    python benchmarks/landmarks.py --data DIR [--photos 70] [--out benchmarks/results/landmarks.csv]
+
+The photos are the validation photos of ``DIR/faces68`` with hand-placed points. Three methods are measured:
+``mobilenet_v3`` as it is by default, ``one_pass`` (the same network, looked at once) and the null method
+``mean_shape`` (the mean face laid into the finder's box). NME is by the outer-eye distance, over found faces.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from occface_paper.faces.find import find_faces
+from occface_paper.landmarks.crop import apply
+from occface_paper.landmarks.data import load_face_crops
+from occface_paper.landmarks.evaluate import nme
+from occface_paper.landmarks.predict import box_crop
+from occface_paper.landmarks.stage import MobileNetV3Landmarks
+from occface_paper.occluders import load_cutouts, occlude
+
+#: Kind of occluder and hidden share of the face; masks and glasses have the one size that fits.
+CONDITIONS = [
+    ("none", 0.0),
+    *((kind, severity) for kind in ("block", "irregular", "patch", "hand") for severity in (0.15, 0.3, 0.5)),
+    ("glasses", 0.3),
+    ("mask", 0.3),
+]
+#: A face counts as found when the box of its points overlaps that of the truth by this much.
+FOUND = 0.4
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of the boxes of two sets of points."""
+    low, high = np.maximum(a.min(0), b.min(0)), np.minimum(a.max(0), b.max(0))
+    shared = float(np.prod(np.clip(high - low, 0, None)))
+    return shared / (float(np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0))) - shared + 1e-9)
+
+
+def nearest(points: np.ndarray, truth: np.ndarray) -> int | None:
+    """Index of the answer (F, 68, 2) that is the face of the truth (68, 2), if any is."""
+    shares = [overlap(p, truth) for p in points]
+    return int(np.argmax(shares)) if shares and max(shares) >= FOUND else None
+
+
+def as_tensor(image: np.ndarray) -> torch.Tensor:
+    """(H, W, 3) uint8 -> (1, 3, H, W) float32 in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def mean_shapes(stage: MobileNetV3Landmarks, photo: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The null method: the mean face in each found box, the same confidence everywhere."""
+    faces = find_faces(stage._finder, photo, score_threshold=stage.score_threshold)
+    mean = stage._network.mean_shape.double().numpy()
+    shapes = [apply(np.linalg.inv(box_crop(b)), mean) for b in faces.boxes.double().numpy()]
+    return np.array(shapes).reshape(-1, 68, 2), np.ones((len(faces), 68))
+
+
+def answers(stage: MobileNetV3Landmarks, photo: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Points and confidence of a stage."""
+    landmarks = stage.run(photo)
+    return landmarks.points.double().numpy(), landmarks.confidence.double().numpy()
+
+
+def summary(errors: np.ndarray, points: np.ndarray, confidences: np.ndarray, photos: int) -> dict[str, Any]:
+    """Figures of one method under one condition; ``points`` (n, 68) are the single points' errors in per cent."""
+    third = np.argsort(confidences.ravel())[: confidences.size // 3]
+    told = bool(np.ptp(confidences) > 0) if confidences.size else False
+    share = points.ravel()[third].sum() / points.sum() if told else float("nan")
+    return {
+        "found_percent": round(100 * len(errors) / photos, 2),
+        "nme_mean": round(float(np.mean(errors)), 3) if len(errors) else "",
+        "nme_median": round(float(np.median(errors)), 3) if len(errors) else "",
+        "nme_over_10_percent": round(100 * float(np.mean(errors > 10)), 2) if len(errors) else "",
+        "error_in_least_confident_third_percent": round(100 * float(share), 1) if told else "",
+    }
+
+
+def main(
+    data: Annotated[Path, typer.Option(envvar="OCCFACE_DATA", help="Folder of the data pack.")],
+    out: Path = Path(__file__).parent / "results" / "landmarks.csv",
+    photos: int | None = None,
+    seed: int = 0,
+    weights: str | None = None,
+    threads: int = 2,
+) -> None:
+    """Measure and write one row a method and condition."""
+    torch.set_num_threads(threads)
+    crops = load_face_crops(data, {"faces68": 1.0}, None)
+    chosen = np.flatnonzero(crops.is_val)[:photos]
+    cutouts = load_cutouts(data / "occluders")
+    stage = MobileNetV3Landmarks(weights=weights)
+    once = MobileNetV3Landmarks(weights=weights, passes=1)
+    for each in (stage, once):
+        each.setup("cpu")
+    methods = {
+        "mobilenet_v3": lambda photo: answers(stage, photo),
+        "one_pass": lambda photo: answers(once, photo),
+        "mean_shape": lambda photo: mean_shapes(stage, photo),
+    }
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
+    ).stdout.strip()
+    about = {
+        "date": datetime.date.today().isoformat(),
+        "commit": commit,
+        "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores",
+        "torch": torch.__version__,
+        "seed": seed,
+        "weights_sha256": (stage.weights_sha256() or "")[:12],
+    }
+    rows = []
+    for kind, severity in CONDITIONS:
+        pictures = []
+        for number, index in enumerate(chosen):
+            image, truth = crops.images[index], crops.points[index].astype(np.float64)
+            if kind != "none":
+                rng = np.random.default_rng((seed, number))
+                others = [crops.images[np.flatnonzero(~crops.is_val)[number]]]
+                image, _ = occlude(image, truth, kind, rng, severity=severity, cutouts=cutouts, others=others)
+            pictures.append((as_tensor(image), truth))
+        for name, method in methods.items():
+            errors, single, confidences, seconds = [], [], [], 0.0
+            for photo, truth in pictures:
+                begin = time.perf_counter()
+                points, confidence = method(photo)
+                seconds += time.perf_counter() - begin
+                hit = nearest(points, truth)
+                if hit is None:
+                    continue
+                eyes = np.linalg.norm(truth[36] - truth[45])
+                errors.append(nme(points[hit][None], truth[None])[0])
+                single.append(100 * np.linalg.norm(points[hit] - truth, axis=1) / eyes)
+                confidences.append(confidence[hit])
+            row = about | {"method": name, "occluder": kind, "severity": severity, "photos": len(pictures)}
+            row |= summary(np.array(errors), np.array(single), np.array(confidences), len(pictures))
+            row["ms_a_photo"] = round(1000 * seconds / max(len(pictures), 1), 1)
+            rows.append(row)
+            print(
+                f"{name:14s} {kind:10s} {severity:4.2f}  found {row['found_percent']:6.2f} %"
+                f"  NME {row['nme_mean']} %  (median {row['nme_median']})",
+                flush=True,
+            )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    for name in methods:
+        hidden = [r for r in rows if r["method"] == name and r["occluder"] != "none" and r["nme_mean"] != ""]
+        print(f"{name}: mean over occluded conditions {np.mean([r['nme_mean'] for r in hidden]):.2f} %")
+
+
+if __name__ == "__main__":
+    typer.run(main)
