@@ -54,6 +54,7 @@ def solve_height(
     guess: Plane,
     guess_weight: Plane,
     smoothness: float,
+    relaxation: float = 0.003,
 ) -> Plane:
     """Return the height (S, S) in mm that explains `target`, 0 off the face.
 
@@ -71,6 +72,7 @@ def solve_height(
         guess: (S, S) mm, a height to stay near.
         guess_weight: (S, S) strength of the guess, per mm².
         smoothness: strength of the membrane.
+        relaxation: ε, the pull to 0 where nothing is seen, per mm².
     """
     count = int(inside.sum())
     height = np.zeros(inside.shape)
@@ -84,7 +86,7 @@ def solve_height(
     slope_right, slope_up = scale @ across, scale @ down * -1.0
     w = trust[inside]
     shading = diags(right[inside]) @ slope_right + diags(upward[inside]) @ slope_up
-    screen = guess_weight[inside] * w + 0.003
+    screen = guess_weight[inside] * w + relaxation
     matrix = (
         shading.T @ diags(w) @ shading
         + smoothness * (slope_right.T @ slope_right + slope_up.T @ slope_up)
