@@ -108,21 +108,21 @@ def test_data_blocks_parse(page):
                 config.resolve(data, registry)
 
 
-@every_page
+def examples(page):
+    return [block for block in blocks(page) if block.language == "python"]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if examples(page)], ids=name)
 def test_python_examples_run(page, tmp_path, monkeypatch):
     """Every Python block of a page runs, in order and in one namespace, unless it is marked no-run."""
-    code = [block for block in blocks(page) if block.language == "python"]
-    for block in code:
-        compile(block.code, f"{name(page)}:{block.line}", "exec")
-    to_run = [block for block in code if "no-run" not in block.words]
-    if not to_run:
-        pytest.skip("no Python to run on this page")
     _copy_photos(tmp_path)
     monkeypatch.chdir(tmp_path)
     example = types.ModuleType("example")
     monkeypatch.setitem(sys.modules, "example", example)  # so that classes of the page can be found again
-    for block in to_run:
-        exec(compile("\n" * block.line + block.code, str(page), "exec"), vars(example))
+    for block in examples(page):
+        code = compile("\n" * block.line + block.code, str(page), "exec")
+        if "no-run" not in block.words:
+            exec(code, vars(example))
 
 
 def _copy_photos(folder):
