@@ -2,7 +2,8 @@
 
 The texture shows the photo where the camera saw skin, the completed face where an occluder was in front,
 and elsewhere the mirrored side or the model's own colour (`geometry.texture`). The detailed mesh is the base
-mesh with every triangle split into four and moved by the bump map along the lines of sight (paper eq. 7).
+mesh, split to edges of about a millimetre where the camera sees it, and moved by the bump map along the lines
+of sight (paper eq. 7).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from occface_core.geometry.camera import to_camera, to_face
 from occface_core.geometry.illumination import shade
 from occface_core.geometry.mesh import Mesh
 from occface_core.geometry.normals import to_viewer, vertex_normals
-from occface_core.geometry.subdivision import Subdivision, subdivide
+from occface_core.geometry.subdivision import refine
 from occface_core.geometry.surface import displace
 from occface_core.geometry.texture import bake_texture
 from occface_core.geometry.visibility import seen_weights
@@ -89,34 +90,20 @@ def _detailed(shape: FaceShape, detail: FaceDetail, texture: np.ndarray) -> Mesh
     weld = model.tensor("weld", device)
     camera = shape.camera_vertices()
     weights = seen_weights(camera, triangles, shape.intrinsics, shape.size, shape.size, weld=weld)
-    finer = subdivide(triangles, camera.shape[1])
-    points = finer.spread(camera)
+    points, share, uv = camera, weights[..., None], model.tensor("uv", device)
+    for step in refine(camera[0], triangles, weights[0] > 0):
+        points, share, uv = step.spread(points), step.spread(share), step.spread(uv)
+        weld, triangles = step.spread_weld(weld), step.triangles
     raised = displace(
         points,
-        finer.triangles,
+        triangles,
         detail.bump,
         shape.scaled_intrinsics(int(detail.bump.shape[-1])),
-        weights=finer.spread(weights[..., None])[..., 0],
+        weights=share[..., 0],
     )
     moved = to_face(raised, shape.rotation, shape.translation)
-    normals = vertex_normals(moved, finer.triangles, weld=_finer_weld(weld, finer))
-    return Mesh(
-        vertices=moved[0],
-        triangles=finer.triangles,
-        uv=finer.spread(model.tensor("uv", device)),
-        texture=texture,
-        normals=normals[0],
-    )
-
-
-def _finer_weld(weld: Tensor, finer: Subdivision) -> Tensor:
-    """Return the first vertex at the same place for a subdivided mesh: middles of welded edges are welded."""
-    low, high = weld[finer.edges].sort(1).values.unbind(1)
-    count = len(weld)
-    _, group = torch.unique(low * count + high, return_inverse=True)
-    order = torch.arange(len(group), device=group.device)
-    first = order.new_full((int(group.max()) + 1,), len(group)).scatter_reduce(0, group, order, "amin")
-    return torch.cat((weld, first[group] + count))
+    normals = vertex_normals(moved, triangles, weld=weld)
+    return Mesh(vertices=moved[0], triangles=triangles, uv=uv, texture=texture, normals=normals[0])
 
 
 def _paint(faces: FaceBatch, shape: FaceShape) -> np.ndarray:

@@ -5,7 +5,6 @@ import torch
 
 from occface_core.errors import RecordError
 from occface_core.geometry.neighbours import erode, extend, mesh_edges, smooth
-from occface_core.geometry.subdivision import subdivide
 
 F64 = torch.float64
 CHAIN = torch.stack((torch.arange(10), torch.arange(1, 11)), 1)  # 0 - 1 - … - 10
@@ -60,18 +59,3 @@ def test_extension_reaches_only_what_hangs_together():
 def test_extension_checks_its_shapes():
     with pytest.raises(RecordError, match=r"\(1, 11\), got \(1, 10\)"):
         extend(torch.zeros(1, 11, 1), torch.zeros(1, 10), CHAIN)
-
-
-def test_subdivision_keeps_the_surface(ellipsoid):
-    vertices, triangles = ellipsoid
-    fine = subdivide(triangles, len(vertices))
-    points = fine.spread(vertices)
-
-    def areas(corner):
-        return torch.linalg.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]) / 2
-
-    quarter = areas(points[fine.triangles]).reshape(-1, 4, 3)
-    whole = areas(vertices[triangles])
-    assert torch.allclose(quarter, whole[:, None] / 4, atol=1e-9)  # same plane, same winding, a quarter each
-    assert len(points) - len(mesh_edges(fine.triangles)) + len(fine.triangles) == 2
-    assert torch.equal(points[: len(vertices)], vertices)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from occface_core.errors import RecordError
+from occface_core.geometry.neighbours import mesh_edges
+from occface_core.geometry.subdivision import refine, subdivide
+
+
+def areas(points, triangles):
+    """Return the area vectors (T, 3): size, plane and winding in one."""
+    corner = points[triangles]
+    return torch.linalg.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]) / 2
+
+
+def volume(points, triangles):
+    corner = points[triangles]
+    return (corner[:, 0] * torch.linalg.cross(corner[:, 1], corner[:, 2])).sum() / 6
+
+
+def test_four_equal_triangles_for_each(ellipsoid):
+    vertices, triangles = ellipsoid
+    fine = subdivide(triangles, len(vertices))
+    points = fine.spread(vertices)
+    assert len(fine.triangles) == 4 * len(triangles)
+    quarter = areas(points, fine.triangles).reshape(4, -1, 3)  # a piece of each triangle after the other
+    whole = areas(vertices, triangles)
+    assert torch.allclose(quarter, whole[None] / 4, atol=1e-9)
+    assert len(points) - len(mesh_edges(fine.triangles)) + len(fine.triangles) == 2
+    assert torch.equal(points[: len(vertices)], vertices)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
+def test_any_choice_of_edges_keeps_the_surface_closed(ellipsoid, share):
+    """Invariants: Euler's number, every edge in two triangles in opposite directions, area and volume."""
+    vertices, triangles = ellipsoid
+    split = torch.rand(len(mesh_edges(triangles)), generator=torch.manual_seed(0)) < share
+    fine = subdivide(triangles, len(vertices), split=split)
+    points = fine.spread(vertices)
+    assert len(points) == len(vertices) + int(split.sum())
+    assert len(points) - len(mesh_edges(fine.triangles)) + len(fine.triangles) == 2
+    directed = torch.cat([fine.triangles[:, [i, (i + 1) % 3]] for i in range(3)])
+    assert len(torch.unique(directed, dim=0)) == len(directed)
+    assert torch.allclose(volume(points, fine.triangles), volume(vertices, triangles))
+    total = areas(points, fine.triangles).norm(dim=1).sum()
+    assert torch.allclose(total, areas(vertices, triangles).norm(dim=1).sum())
+
+
+def test_refining_shortens_what_is_wanted_and_leaves_the_rest(head):
+    wanted = (head["mean"][:, 2] > 0) & (head["mean"][:, 1] < 20)
+    steps = refine(head["mean"], head["triangles"], wanted, longest=1.25, rounds=9)
+    points, share, weld = head["mean"], wanted.float()[:, None], head["weld"]
+    for step in steps:
+        points, share, weld = step.spread(points), step.spread(share), step.spread_weld(weld)
+    edges = mesh_edges(steps[-1].triangles)
+    length = (points[edges[:, 0]] - points[edges[:, 1]]).norm(dim=1)
+    assert length[(share[edges, 0] == 1).all(1)].max() <= 1.25
+    far = head["triangles"][(head["mean"][:, 2] < -40)[head["triangles"]].all(1)]
+    kept = {frozenset(row) for row in steps[-1].triangles.tolist()}
+    assert all(frozenset(row) in kept for row in far.tolist())
+    assert torch.allclose(points[weld], points, atol=1e-4)
+    assert refine(head["mean"], head["triangles"], wanted & False) == ()
+
+
+def test_welded_middles():
+    triangles = torch.tensor([[0, 1, 2], [4, 3, 5]])  # 3 lies on 1 and 4 on 2: the edge 1-2 is a seam
+    weld = torch.tensor([0, 1, 2, 1, 2, 5])
+    fine = subdivide(triangles, 6)
+    got = fine.spread_weld(weld)
+    seam = [6 + i for i, edge in enumerate(fine.edges.tolist()) if edge in ([1, 2], [3, 4])]
+    assert got[seam[0]] == got[seam[1]] == seam[0]
+    others = [v for v in range(6, len(got)) if v not in seam]
+    assert got[others].tolist() == others
+
+
+def test_the_choice_must_fit_the_edges():
+    with pytest.raises(RecordError, match=r"\(3,\), got \(2,\)"):
+        subdivide(torch.tensor([[0, 1, 2]]), 3, split=torch.ones(2, dtype=torch.bool))
