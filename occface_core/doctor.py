@@ -145,11 +145,17 @@ def _presets() -> Iterator[Finding]:
                 stages[stage].instance.setup("cpu")
             except Exception as error:
                 missing.append(f"{stage} '{stages[stage].name}': {error}")
-        fallbacks = [choice.warning for choice in stages.values() if choice.warning]
+        fallbacks = any(choice.warning for choice in stages.values())
         if missing:
             yield Finding(f"preset '{name}'", "bad", "; ".join(missing), "Reinstall the distribution named")
         elif fallbacks:
-            yield Finding(f"preset '{name}'", "note", "works with stand-ins: " + "; ".join(fallbacks))
+            pairs = (
+                f"{choice.name} for {PRESETS[name][stage]}"
+                for stage, choice in stages.items()
+                if choice.warning
+            )
+            advice = "Results name these stand-ins too. Install distributions that offer the missing networks"
+            yield Finding(f"preset '{name}'", "note", f"works with stand-ins: {', '.join(pairs)}", advice)
         else:
             plugins = ", ".join(stages[stage].name for stage in STAGES)
             yield Finding(f"preset '{name}'", "ok", f"{plugins}; weights are there")

@@ -50,8 +50,9 @@ def write_report(folder: str | Path, failures: Mapping[str, str] | None = None) 
     total = sum(len(content["faces"]) for _, content in results)
     width = _FULL_WIDTH if total <= _FULL_SHEETS else _SMALL_WIDTH
     body = [_head(results, failures or {}, total)]
+    everywhere = set.intersection(*(set(content["warnings"]) for _, content in results)) if results else set()
     for path, content in results:
-        body.append(_photo(path, content, data, width))
+        body.append(_photo(path, content, data, width, told=everywhere))
     parts = {
         "css": _resource("report.css"),
         "body": "\n".join(body),
@@ -98,7 +99,7 @@ def _head(results: list[tuple[Path, dict[str, Any]]], failures: Mapping[str, str
         for warning in content["warnings"]:
             told[warning] = told.get(warning, 0) + 1
     for warning, times in told.items():
-        where = f" ({_count(times, 'photo')})" if len(results) > 1 else ""
+        where = f" ({times} of {_count(len(results), 'photo')})" if len(results) > 1 else ""
         lines.append(f'<p class="note"><b>Note</b>{where}: {_safe(warning)}</p>')
     for photo, reason in failures.items():
         lines.append(
@@ -109,9 +110,10 @@ def _head(results: list[tuple[Path, dict[str, Any]]], failures: Mapping[str, str
     return "\n".join(lines)
 
 
-def _photo(path: Path, content: dict[str, Any], data: dict[str, Any], width: int) -> str:
+def _photo(path: Path, content: dict[str, Any], data: dict[str, Any], width: int, told: set[str]) -> str:
     lines = [f"<h2>{_safe(path.name)}</h2>", f'<p class="pale">{_safe(_facts(content))}</p>']
-    lines += [f'<p class="note"><b>Note</b>: {_safe(warning)}</p>' for warning in content["warnings"]]
+    new = [warning for warning in content["warnings"] if warning not in told]
+    lines += [f'<p class="note"><b>Note</b>: {_safe(warning)}</p>' for warning in new]
     if not content["faces"]:
         lines.append("<p>No face was found in this photo.</p>")
     for face in content["faces"]:

@@ -72,6 +72,6 @@ def test_warnings_stand_at_the_top_once(saved, tmp_path):
         content = json.loads((tmp_path / name / "faces.json").read_text())
         content["warnings"] = ["face_inpainter: a stand-in was used"]
         (tmp_path / name / "faces.json").write_text(json.dumps(content))
-    head = write_report(tmp_path).read_text(encoding="utf-8").split("<h2>")[0]
-    assert head.count("a stand-in was used") == 1
-    assert "(2 photos)" in head
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert page.count("a stand-in was used") == 1
+    assert "(2 of 2 photos)" in page.split("<h2>")[0]
