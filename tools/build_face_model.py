@@ -130,12 +130,12 @@ def build(wheel: Wheel, seed: int, head_count: int, skin_count: int):
     expression = (control.apply(units + neutral, used) - control.apply(neutral[None], used)) * MM_PER_DM
 
     # 5. Regions, colours, mirror image and jaw candidates.
-    fine_masks = {
-        name: regions.sample_mask(wheel.mask(name), surface.source_uv) for name in ("ears", "lips", "eyelids")
-    }
-    named = regions.embedded_regions(mean, surface.part, mean[landmarks], fine_masks)
     mirror_image = surface.mirror(mean)
-    named = regions.symmetric(named, mirror_image)
+    fine_masks = {}
+    for name in ("ears", "lips", "eyelids"):
+        values = regions.sample_mask(wheel.mask(name), surface.source_uv)
+        fine_masks[name] = np.maximum(values, values[mirror_image])
+    named = regions.embedded_regions(mean, surface.part, mean[landmarks], fine_masks)
     corners = mean[landmarks][[36, 39, 42, 45]]
     fine_masks["lid_rim"] = surface.lid_rim(mean)
     fine_masks["upper_lid"] = mean[:, 1] > np.interp(mean[:, 0], corners[:, 0], corners[:, 1]) + 0.5

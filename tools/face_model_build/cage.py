@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .makehuman import BaseMesh
 
-HEAD, NECK, SOCKET, CAVITY, TEETH, TONGUE, EYE = range(7)
+PARTS = HEAD, NECK, SOCKET, CAVITY, TEETH, TONGUE, EYE = range(7)
 SOCKET_RINGS = 4
 NECK_RINGS = 6
 STRIP = 0.12
@@ -148,11 +148,13 @@ def fish_eye(points: np.ndarray, centre: np.ndarray, power: float) -> np.ndarray
 
 
 def settle_mouth(mesh: BaseMesh) -> BaseMesh:
-    """Move teeth and tongue back, and flatten the tongue, so that closed lips hide them."""
+    """Settle teeth and tongue: closed lips hide them, a smile shows the upper teeth."""
     vertices = mesh.vertices.copy()
     teeth = np.unique(mesh.quads[np.isin(mesh.groups, ["helper-upper-teeth", "helper-lower-teeth"])])
     vertices[teeth] += [0.0, 0.0, -0.055]
     vertices[teeth, 0] *= 0.9
+    upper = np.unique(mesh.quads[mesh.groups == "helper-upper-teeth"])
+    vertices[upper, 1] -= 0.03
     tongue = np.unique(mesh.quads[mesh.groups == "helper-tongue"])
     low = vertices[tongue].min(axis=0)
     vertices[tongue, 1] = low[1] + 0.68 * (vertices[tongue, 1] - low[1])

@@ -19,16 +19,6 @@ def sample_mask(mask: np.ndarray, uv: np.ndarray) -> np.ndarray:
     return np.where(known, mask[rows, columns] / 255.0, 0.0)
 
 
-def symmetric(named: dict[str, np.ndarray], mirror: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the regions united with their mirror images, left with right."""
-    result = {}
-    for name, mask in named.items():
-        side, _, rest = name.partition("_")
-        twin = {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side, name)
-        result[name] = mask | named[twin][mirror]
-    return result
-
-
 def embedded_regions(
     vertices: np.ndarray, part: np.ndarray, landmarks: np.ndarray, masks: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:

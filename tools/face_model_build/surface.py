@@ -35,10 +35,11 @@ class Surface:
         mesh = refine(cage.quads, cage.texture_quads, count, len(cage.texture_points), fine)
         corner_part = np.repeat(cage.part[mesh.quad][:, None], 3, axis=1).ravel()
         pairs = np.stack([mesh.triangles.ravel(), mesh.texture_triangles.ravel()], axis=1)
-        unique, first, inverse = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+        unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
         position, texture = unique.T
         self.triangles = inverse.reshape(-1, 3)
-        self.part = corner_part[first]
+        self.part = np.full(len(unique), len(cages.PARTS))
+        np.minimum.at(self.part, inverse.ravel(), corner_part)
         self.uv = mesh.texture_weights[texture] @ cage.texture_points
         rows = mesh.weights[position]
         rows = csr_matrix((rows.data, rows.indices, rows.indptr), shape=(len(position), control.size))
@@ -99,11 +100,15 @@ class Surface:
 
     def mirror(self, mean: np.ndarray) -> np.ndarray:
         """Return the (V,) mirror image of every vertex of the symmetric mean (V, 3)."""
-        side = np.where(np.abs(mean[:, 0]) < 1e-3, np.sign(self.uv[:, 0] - 0.5), 0.0)
-        on_seam = np.bincount(self.weld, minlength=len(mean))[self.weld] > 1
-        side = np.where(on_seam & (mean[:, 2] < 0), side, 0.0)
-        key = np.concatenate([mean, 1e3 * self.part[:, None], 50.0 * side[:, None]], axis=1)
-        image = key * np.array([-1.0, 1.0, 1.0, 1.0, -1.0])
+        # Copies along a texture seam lie at one place; the triangles around them tell them apart.
+        centre = np.zeros_like(mean)
+        corners = np.zeros(len(mean))
+        for k in range(3):
+            np.add.at(centre, self.triangles[:, k], mean[self.triangles].mean(axis=1))
+            np.add.at(corners, self.triangles[:, k], 1.0)
+        around = 0.01 * centre / np.maximum(corners, 1.0)[:, None]
+        key = np.concatenate([mean, 1e3 * self.part[:, None], around], axis=1)
+        image = key * np.array([-1.0, 1.0, 1.0, 1.0, -1.0, 1.0, 1.0])
         _, nearest = cKDTree(key).query(image)
         return nearest
 
