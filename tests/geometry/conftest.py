@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,15 @@ import trimesh
 from occface_core.geometry.camera import intrinsics, rotation_from_angles, to_camera
 
 SEMI_AXES = (70.0, 95.0, 80.0)
+
+
+@pytest.fixture(scope="session")
+def open3d():
+    """Return open3d, or skip: it is an extra, and minimal systems lack the libraries that it loads."""
+    try:
+        return importlib.import_module("open3d")
+    except (ImportError, OSError) as error:
+        pytest.skip(f"open3d cannot be imported here: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -46,8 +46,7 @@ def test_trimesh_reads_the_same_surface(written, mesh, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_open3d_reads_the_same_surface(written, mesh, suffix):
-    open3d = pytest.importorskip("open3d", reason="open3d is not installed or cannot be imported here")
+def test_open3d_reads_the_same_surface(written, mesh, suffix, open3d):
     again = open3d.io.read_triangle_mesh(str(written[suffix]), True)
     want = corners(mesh.vertices, mesh.triangles)
     assert np.allclose(corners(again.vertices, again.triangles), want, atol=1e-3)

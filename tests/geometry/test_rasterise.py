@@ -232,9 +232,8 @@ def test_wrong_input_is_named():
         Fragments(triangle=fragments.triangle, barycentric=fragments.barycentric, depth=torch.zeros(1, 4, 3))
 
 
-def test_depth_equals_open3d_ray_casting(head, view):
+def test_depth_equals_open3d_ray_casting(head, view, open3d):
     """Independent reference: within 0.01 mm on at least 99.9 % of the pixels away from edges."""
-    open3d = pytest.importorskip("open3d", reason="open3d is not installed or cannot be imported here")
     k = intrinsics(256)
     pixels = pixel_grid(256, 256, k)
     ray = rays(pixels, k)
