@@ -57,7 +57,7 @@ def background(rng: np.random.Generator, size: int, folder: str | None = None) -
     image = _DRAW[kind](rng, size)
     if chance(rng, 0.5):
         image = cv2.GaussianBlur(image, (0, 0), between(rng, 0.5, 5) * size / 256)
-    return np.clip(image, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(image, 0, 1).astype(np.float32))
 
 
 def _cut(rng: np.random.Generator, size: int, folder: str) -> np.ndarray:

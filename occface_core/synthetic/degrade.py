@@ -60,7 +60,7 @@ def _tone(rng: np.random.Generator, strength: float) -> Change:
     def change(image: np.ndarray) -> np.ndarray:
         out = np.clip(image * gain.astype(np.float32) + np.float32(lift), 0, 1) ** np.float32(gamma)
         grey = out.mean(-1, keepdims=True)
-        return np.clip(grey + np.float32(colourful) * (out - grey), 0, 1)
+        return np.asarray(np.clip(grey + np.float32(colourful) * (out - grey), 0, 1))
 
     return change
 
@@ -110,7 +110,7 @@ def _jpeg(quality: int) -> Change:
             np.round(np.clip(image[..., ::-1], 0, 1) * 255).astype(np.uint8),
             [cv2.IMWRITE_JPEG_QUALITY, quality],
         )[1]
-        return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1], np.float32) / 255
+        return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.float32)[..., ::-1] / 255
 
     return change
 

@@ -104,4 +104,4 @@ def _visible(figure: Figure, alpha: np.ndarray) -> np.ndarray:
     inside = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
     at = cv2.remap(alpha, x[None].astype(np.float32), y[None].astype(np.float32), cv2.INTER_LINEAR,
                    borderMode=cv2.BORDER_REPLICATE)[0]  # fmt: skip
-    return (inside & figure.seen & (at < HIDDEN)).astype(np.float32)
+    return np.asarray((inside & figure.seen & (at < HIDDEN)).astype(np.float32))

@@ -63,4 +63,4 @@ def random_colour(
 def mix(colour: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Return (H, W, 3) float32: `colour` where share (H, W) is 0, `other` where it is 1."""
     weight = np.clip(share, 0, 1)[..., None].astype(np.float32)
-    return np.asarray(colour, np.float32) * (1 - weight) + np.asarray(other, np.float32) * weight
+    return np.asarray(np.asarray(colour, np.float32) * (1 - weight) + np.asarray(other, np.float32) * weight)

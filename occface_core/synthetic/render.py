@@ -1,5 +1,6 @@
 """Draws one figure: posed mesh with hair and clothes, lit, before a background, with exact truth."""
 
+# ruff: noqa: RUF005 (sums of vectors, not of lists)
 from __future__ import annotations
 
 from functools import lru_cache
@@ -174,16 +175,11 @@ def _camera(model: FaceModel, vertices: np.ndarray, face: FaceParameters, size: 
     c, s = np.cos(turn), np.sin(turn)
     spin = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
     depth = face.distance * scale / face.zoom
-    origin = np.linalg.solve(crop[:2, :2] / scale, np.array([middle, middle]) - crop[:2, :2] @ [middle, middle]
-                             - crop[:2, 2]) / scale  # fmt: skip
-    place = face.zoom * (spin[:2, :2] @ _unturn(crop, scale, origin)) + face.shift * size
+    centre = np.array([middle, middle])
+    away = centre - crop[:2, :2] @ centre - crop[:2, 2]
+    place = face.zoom / scale * (spin[:2, :2] @ away) + face.shift * size
     translation = np.array([place[0] * depth / focal, place[1] * depth / focal, depth])
     return Camera(rotation=spin @ rotation, translation=translation, intrinsics=matrix)
-
-
-def _unturn(crop: np.ndarray, scale: float, origin: np.ndarray) -> np.ndarray:
-    """Return the shift (2,) px in a picture that is not turned, for `origin` in the crop's own axes."""
-    return np.asarray((crop[:2, :2] / scale) @ origin)
 
 
 def _mesh(model: FaceModel, wear: Dress) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -223,7 +219,7 @@ def triangle_labels(key: _Key) -> np.ndarray:
                 inside = inside & (model.mean[:, 1] < model.mean[model.landmarks68[33], 1])
             code[inside] = LABELS[label]
     a, b, c = code[model.triangles].T
-    return np.where((a == b) | (a == c), a, np.where(b == c, b, a))
+    return np.asarray(np.where((a == b) | (a == c), a, np.where(b == c, b, a)))
 
 
 def _draw(vertices: np.ndarray, camera: Camera, triangles: np.ndarray, size: int) -> Fragments:
@@ -372,7 +368,7 @@ def _sees(vertices: np.ndarray, triangles: np.ndarray, way: np.ndarray, size: in
         .depth[0]
         .numpy()
     )
-    nearest = np.nan_to_num(nearest, nan=np.float32(2 * far))
+    nearest = np.where(np.isnan(nearest), np.float32(2 * far), nearest)
     x, y = (flat[:, :2] / flat[:, 2:] * focal + size / 2).T
     lit = np.zeros(len(vertices), np.float32)
     margin = 2.0 * reach / size + 3.5
@@ -451,7 +447,7 @@ def _seen(
             x, y = column + dx, row + dy
             inside = (x >= 0) & (y >= 0) & (x < size) & (y < size)
             here = np.where(inside, depth[np.clip(y, 0, size - 1), np.clip(x, 0, size - 1)], np.inf)
-            farthest = np.maximum(farthest, np.nan_to_num(here, nan=np.inf))
+            farthest = np.maximum(farthest, np.where(np.isnan(here), np.inf, here))
     return np.asarray(moved[:, 2] <= farthest + tolerance)
 
 

@@ -199,7 +199,7 @@ _BAND = np.array([np.pi / np.pi**2] + [(2 * np.pi / 3) / (4 * np.pi**2 / 3)] * 3
 
 def directed(way: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """Return (3, 9) coefficients whose light is nearest to colour · max(0, n · way)."""
-    return np.asarray(colour)[:, None] * (_BAND * harmonics(np.asarray(way, float)))[None]
+    return np.asarray(np.asarray(colour)[:, None] * (_BAND * harmonics(np.asarray(way, float)))[None])
 
 
 def hair_style(rng: np.random.Generator) -> str:

@@ -107,7 +107,7 @@ def shade_figure(
             label = labels[t]
             gloss = a[GLOSS]
             strand = 1.0
-            if what == SKIN or what == PAINTED:
+            if what in (SKIN, PAINTED):
                 g = grain[int(a[V] * 1531) % grain.shape[0], int(a[U] * 1531) % grain.shape[1]]
                 for c in range(3):
                     colour[c] = a[c] * (1 + g)

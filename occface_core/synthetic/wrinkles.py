@@ -1,5 +1,6 @@
 """Procedural wrinkles: height maps in mm over the texture plane, blended anew for each face."""
 
+# ruff: noqa: RUF005 (sums of vectors, not of lists)
 from __future__ import annotations
 
 from functools import lru_cache
@@ -126,7 +127,7 @@ def _near_curve(x: np.ndarray, y: np.ndarray, curve: np.ndarray) -> tuple[np.nda
 def _draw(kind: str, place: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return (SIDE, SIDE) mm of one variant of one kind."""
     x, y = place[..., 0], place[..., 1]
-    total = np.zeros(x.shape)
+    total: np.ndarray = np.zeros(x.shape)
     if kind == "forehead":
         for level in np.arange(14.0, 58.0, between(rng, 8, 13)):
             wave = (
@@ -176,5 +177,5 @@ def _draw(kind: str, place: np.ndarray, points: np.ndarray, rng: np.random.Gener
     elif kind == "pores":
         total = octaves(rng, SIDE, SIDE, 3, count=2)
     else:
-        total = cv2.GaussianBlur(octaves(rng, SIDE, SIDE, 14, count=2), (0, 0), 1.5)
+        total = np.asarray(cv2.GaussianBlur(octaves(rng, SIDE, SIDE, 14, count=2), (0, 0), 1.5))
     return total.astype(np.float32)

@@ -81,4 +81,4 @@ def _write_one(sample: SyntheticFace, root: Path) -> dict[str, object]:
 
 
 def _eight_bit(picture: np.ndarray) -> np.ndarray:
-    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8))

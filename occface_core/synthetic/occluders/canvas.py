@@ -124,7 +124,7 @@ class Canvas:
         x1 = int(min(np.ceil(ends[:, 0].max() + reach), self.width - 1)) + 1
         y1 = int(min(np.ceil(ends[:, 1].max() + reach), self.height - 1)) + 1
         shape = (max(y1 - y0, 0), max(x1 - x0, 0))
-        out = {
+        out: dict[str, np.ndarray] = {
             "depth": np.full(shape, NOTHING, np.float32),
             "normal": np.zeros((*shape, 3), np.float32),
             "owner": np.full(shape, -1, np.int64),

@@ -125,7 +125,7 @@ def _frame_colour(rng: np.random.Generator, metal: bool) -> np.ndarray:
     if kind == "colour":
         return random_colour(rng, value=(0.15, 0.95))
     shell = camouflage(rng)[:, :, :1].repeat(3, 2)
-    return np.clip(shell * np.array([0.9, 0.5, 0.2], np.float32), 0, 1)
+    return np.asarray(np.clip(shell * np.array([0.9, 0.5, 0.2], np.float32), 0, 1))
 
 
 def _mirrored(glass: np.ndarray) -> np.ndarray:

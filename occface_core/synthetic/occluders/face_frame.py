@@ -72,7 +72,7 @@ class FaceFrame:
         """Return picture coordinates (..., 3) of points (..., 3) mm."""
         turned = self.scale * (np.asarray(points, np.float64) @ self.rotation.T)
         turned[..., :2] += self.offset
-        return turned
+        return np.asarray(turned)
 
     def place(self, points: np.ndarray) -> np.ndarray:
         """Return picture coordinates (..., 3) of points (..., 3) mm that follow this very face.
@@ -96,7 +96,7 @@ class FaceFrame:
     def local(self, points: np.ndarray, at: np.ndarray) -> np.ndarray:
         """Return picture coordinates of points (..., 3) mm (x right, y up, z near) around `at` (3,) px."""
         moved = np.asarray(points, np.float64) * (self.scale * np.array([1.0, -1.0, 1.0]))
-        return moved + at
+        return np.asarray(moved + at)
 
     def head_depth(self, height: int, width: int) -> np.ndarray:
         """Return (height, width) float32 z of a smooth head, -1e9 beside it; drawn coarsely."""

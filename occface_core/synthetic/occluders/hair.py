@@ -1,5 +1,6 @@
 """Hair across the face: a fringe, locks from the side, loose strands."""
 
+# ruff: noqa: RUF005 (sums of vectors, not of lists)
 from __future__ import annotations
 
 import numpy as np
@@ -21,7 +22,9 @@ def hair_tone(rng: np.random.Generator) -> np.ndarray:
         return random_colour(rng, saturation=(0.3, 0.8), value=(0.3, 0.8))
     odds = np.array([4, 4, 4, 3, 2, 2, 1, 1, 0.6])
     tone = HAIR_TONES[int(rng.choice(len(odds), p=odds / odds.sum()))]
-    return np.clip(tone * rng.uniform(0.85, 1.2, 3) ** np.array([1, 0.6, 0.6]), 0.02, 0.95).astype(np.float32)
+    return np.asarray(
+        np.clip(tone * rng.uniform(0.85, 1.2, 3) ** np.array([1, 0.6, 0.6]), 0.02, 0.95).astype(np.float32)
+    )
 
 
 def hair(canvas: Canvas, rng: np.random.Generator) -> None:

@@ -1,5 +1,6 @@
 """An articulated hand: palm, fingers and forearm as blended capsules with skin, nails and knuckles."""
 
+# ruff: noqa: RUF005 (sums of vectors, not of lists)
 from __future__ import annotations
 
 import attrs
@@ -106,7 +107,7 @@ def draw_hand(
     lift = at + np.array([0, 0, depth * frame.scale])
 
     def view(points: list[np.ndarray]) -> np.ndarray:
-        return ((np.array(points) - anchor) @ turn.T) * flip + lift
+        return np.asarray(((np.array(points) - anchor) @ turn.T) * flip + lift)
 
     a, b = view(bones.a), view(bones.b)
     radius = np.array(bones.radius) * frame.scale * size
@@ -212,7 +213,7 @@ def _skin(
     kind = joint[owner]
 
     def field(cell: float, count: int) -> np.ndarray:
-        return octaves(rng, *shape, cell * scale, count=count).reshape(-1)[hit]
+        return octaves(rng, shape[0], shape[1], cell * scale, count=count).reshape(-1)[hit]
 
     axis = b - a
     length = np.linalg.norm(axis, axis=1) + 1e-9

@@ -6,7 +6,7 @@ import attrs
 import cv2
 import numpy as np
 
-from occface_core.synthetic.noise import octaves, random_colour, smooth_field
+from occface_core.synthetic.noise import random_colour, smooth_field
 from occface_core.synthetic.occluders.canvas import Canvas
 from occface_core.synthetic.occluders.textures import SIDE, cloth, plain
 from occface_core.synthetic.seeds import between, chance, pick
@@ -97,7 +97,7 @@ def _sheet(canvas: Canvas, rng: np.random.Generator, cut: _Cut) -> np.ndarray:
     y = spine[:, 1, None] * (1 - sag) + edge[:, 1, None] * sag
     z = edge[:, 2, None] + (spine[:, 2] - edge[:, 2])[:, None] * profile
     shift = np.array([between(rng, -2, 2), 0, 0])
-    return np.stack((x, y, z), -1) + shift
+    return np.asarray(np.stack((x, y, z), -1) + shift)
 
 
 def _curve(at: np.ndarray, value: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -132,8 +132,8 @@ def _material(rng: np.random.Generator, kind: str) -> tuple[np.ndarray, np.ndarr
         texture = texture * (1 - 0.35 * _line(0.5, 0.006))[None, :, None]
         folds = folds - 0.6 * np.exp(-(u**2) / 0.002)
     else:
-        dark = chance(rng, 0.2)
-        colour = np.full(3, 0.12, np.float32) if dark else white * np.float32(between(rng, 0.85, 1.03))
+        black = chance(rng, 0.2)
+        colour = np.full(3, 0.12, np.float32) if black else white * np.float32(between(rng, 0.85, 1.03))
         texture = plain(rng, colour, 0.015)
         if kind == "folded":
             folds = folds * 0.7 + 2.0 * np.exp(-(u**2) / 0.001)

@@ -1,5 +1,6 @@
 """Microphones before the mouth: hand-held with grille, with a foam ball, or on a stand."""
 
+# ruff: noqa: RUF005 (sums of vectors, not of lists)
 from __future__ import annotations
 
 import numpy as np

@@ -68,8 +68,8 @@ def _fill(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
     if kind == "noise":
         return rng.random((height, width, 3), dtype=np.float32)
     if kind == "grey":
-        return np.clip(0.5 + 0.25 * rng.standard_normal((height, width, 1), dtype=np.float32), 0, 1).repeat(
-            3, 2
+        return np.asarray(
+            np.clip(0.5 + 0.25 * rng.standard_normal((height, width, 1), dtype=np.float32), 0, 1).repeat(3, 2)
         )
     if kind == "colour":
         flat = random_colour(rng, value=(0, 1))
@@ -88,4 +88,4 @@ def _fill(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
     step = 256 / (between(rng, 60, 180) * canvas.frame.scale)
     rows = (np.arange(height) * step).astype(int) % 256
     columns = (np.arange(width) * step).astype(int) % 256
-    return texture[rows][:, columns] * canvas.lit(np.ones(3), 0.85)
+    return np.asarray(texture[rows][:, columns] * canvas.lit(np.ones(3), 0.85))

@@ -1,5 +1,6 @@
 """Things held before a face: phones, books, cards, cups, cans, bottles, balls, and hands holding them."""
 
+# ruff: noqa: RUF005 (sums of vectors, not of lists)
 from __future__ import annotations
 
 import numpy as np

@@ -55,7 +55,7 @@ def scarf(canvas: Canvas, rng: np.random.Generator) -> None:
 def _chin_shift(canvas: Canvas) -> np.ndarray:
     """Return (3,) pixels by which the chin of this face departs from the mean's."""
     at = canvas.frame.reference[8] - [0, 4, 0]
-    return canvas.frame.place(at) - canvas.frame.rigid(at)
+    return np.asarray(canvas.frame.place(at) - canvas.frame.rigid(at))
 
 
 def _radius(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from occface_core.synthetic.seeds import between
@@ -27,14 +29,14 @@ def turn_z(angle: float) -> np.ndarray:
 
 def random_turn(rng: np.random.Generator, tilt: float, spin: float = np.pi) -> np.ndarray:
     """Return a rotation: any spin in the picture up to ±`spin`, tilted out of it by up to ±`tilt`."""
-    return (
+    return np.asarray(
         turn_z(between(rng, -spin, spin))
         @ turn_x(between(rng, -tilt, tilt))
         @ turn_y(between(rng, -tilt, tilt))
     )
 
 
-def ball(radii: np.ndarray | float, *, rows: int = 20, columns: int = 32) -> np.ndarray:
+def ball(radii: np.ndarray | Sequence[float] | float, *, rows: int = 20, columns: int = 32) -> np.ndarray:
     """Return an ellipsoid (rows, columns, 3), poles on ±y."""
     v, u = np.meshgrid(np.linspace(0, np.pi, rows), np.linspace(0, 2 * np.pi, columns), indexing="ij")
     unit = np.stack((np.sin(v) * np.sin(u), np.cos(v), np.sin(v) * np.cos(u)), -1)

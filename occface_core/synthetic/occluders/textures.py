@@ -145,7 +145,7 @@ def knit(rng: np.random.Generator, colour: np.ndarray | None = None) -> np.ndarr
     if chance(rng, 0.4):
         band = ((y / between(rng, 30, 90)) % 1 < between(rng, 0.2, 0.6)).astype(np.float32)
         image = mix_into(image, random_colour(rng) * (stitch * rib)[..., None], band)
-    return np.clip(image, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(image, 0, 1).astype(np.float32))
 
 
 def weave(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
