@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from occface_paper.faces.find import find_faces
+
 from occface_paper.landmarks.crop import apply
 from occface_paper.landmarks.data import load_face_crops
 from occface_paper.landmarks.evaluate import nme
@@ -60,7 +60,7 @@ def as_tensor(image: np.ndarray) -> torch.Tensor:
 
 def mean_shapes(stage: MobileNetV3Landmarks, photo: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     """The null method: the mean face in each found box, the same confidence everywhere."""
-    faces = find_faces(stage._finder, photo, score_threshold=stage.score_threshold)
+    faces = stage.find(photo)
     mean = stage._network.mean_shape.double().numpy()
     shapes = [apply(np.linalg.inv(box_crop(b)), mean) for b in faces.boxes.double().numpy()]
     return np.array(shapes).reshape(-1, 68, 2), np.ones((len(faces), 68))

@@ -39,11 +39,14 @@ def landmarks(
     width: Annotated[float, typer.Option(help="Width of the MobileNetV3 trunk.")] = 0.75,
     batch: Annotated[int, typer.Option(help="Samples a step.")] = 32,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.2e-3,
+    size: Annotated[
+        list[int] | None, typer.Option(help="Crop side in px; given twice, the second is for the last 30 %.")
+    ] = None,
 ) -> None:
     """Train the landmark network (eq. 1) on face crops with 68 points."""
     from occface_paper.landmarks.train import LandmarkTraining, train_landmarks
 
-    settings = LandmarkTraining(width=width, batch=batch, rate=rate)
+    settings = LandmarkTraining(width=width, batch=batch, rate=rate, sizes=tuple(size or (96, 128)))
     train_landmarks(
         data,
         out,
@@ -85,6 +88,25 @@ def faces(
         seed=seed,
         threads=threads,
         settings=settings,
+    )
+
+
+@app.command()
+def verifier(
+    data: Data,
+    finder: Annotated[Path, typer.Option(help="The trained faces.safetensors.", dir_okay=False)],
+    out: Out = Path("runs/verifier"),
+    minutes: Minutes = 10.0,
+    steps: Steps = None,
+    pictures: Annotated[int, typer.Option(help="Canvases searched for false faces.")] = 2500,
+    seed: Seed = 0,
+    threads: Threads = None,
+) -> None:
+    """Train the second look at found faces on the finder's own false answers."""
+    from occface_paper.faces.train_verifier import train_verifier
+
+    train_verifier(
+        data, out, finder, minutes=minutes, steps=steps, pictures=pictures, seed=seed, threads=threads
     )
 
 

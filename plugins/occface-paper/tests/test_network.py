@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from occface_paper.faces.network import STRIDES, FaceNetwork
+from occface_paper.faces.verifier import SIZE, FaceVerifier
 from occface_paper.fuse import folded
 from occface_paper.landmarks.network import LandmarkNetwork, LearnedPool, scaled
 
@@ -69,3 +70,7 @@ def test_finder_maps_have_one_cell_a_stride_and_few_parameters():
     maps = network(torch.rand(1, 3, 64, 96))
     assert [tuple(m.shape) for m in maps] == [(1, 15, 64 // s, 96 // s) for s in STRIDES]
     assert sum(p.numel() for p in network.parameters()) < 300_000
+
+
+def test_verifier_gives_one_logit_a_crop():
+    assert FaceVerifier().eval()(torch.rand(3, 3, SIZE, SIZE)).shape == (3,)

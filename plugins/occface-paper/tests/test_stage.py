@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
 from occface_core.errors import StageError, WeightsMissing
 from occface_core.testing import parametrize_checks
 from occface_paper.landmarks.stage import MobileNetV3Landmarks
@@ -20,7 +21,7 @@ KNOWN = {"right eye": (200, 101), "left eye": (248, 103), "mouth": (223, 145), "
 GROUPS = {"right eye": range(36, 42), "left eye": range(42, 48), "mouth": range(48, 68), "chin": range(8, 9)}
 
 needs_weights = pytest.mark.skipif(
-    not (FOLDER / "landmarks.safetensors").exists() or not (FOLDER / "faces.safetensors").exists(),
+    not all((FOLDER / f"{name}.safetensors").exists() for name in ("faces", "verifier", "landmarks")),
     reason="the trained weights are not in this checkout; `occface train` makes them",
 )
 needs_portrait = pytest.mark.skipif(not PORTRAIT.exists(), reason=f"no portrait at {PORTRAIT.name}")

@@ -11,8 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from occface_paper.errors import DataMissing
+from occface_paper.faces.network import FaceNetwork
+from occface_paper.faces.verifier import FaceVerifier
 from occface_paper.train import app
-from occface_paper.training import Clock
+from occface_paper.training import Clock, export_half
 from occface_paper.weights import load_weights
 
 
@@ -97,6 +99,26 @@ def test_twenty_steps_then_resume(stage: str, extra: list[str], pack: Path, tmp_
     assert all(np.isfinite(line["loss"]) for line in lines)
     state, metadata = load_weights(tmp_path / f"{stage}.safetensors")
     assert state and metadata["step"] == "22"
+
+
+def test_the_verifier_learns_from_the_finders_false_answers(pack: Path, tmp_path: Path):
+    path = tmp_path / "faces.safetensors"
+    export_half(path, FaceNetwork(16).state_dict(), {"width": "16"})
+    command = [
+        "verifier",
+        "--data",
+        str(pack),
+        "--finder",
+        str(path),
+        "--out",
+        str(tmp_path),
+        "--threads",
+        "1",
+    ]
+    result = CliRunner().invoke(app, [*command, "--steps", "20", "--pictures", "6"], catch_exceptions=False)
+    assert result.exit_code == 0
+    state, metadata = load_weights(tmp_path / "verifier.safetensors")
+    FaceVerifier(int(metadata["width"])).load_state_dict(state)
 
 
 def test_the_rate_warms_up_and_falls_to_a_hundredth():

@@ -33,6 +33,9 @@ class FoundFaces:
     def __len__(self) -> int:
         return int(self.scores.shape[0])
 
+    def __getitem__(self, which: slice | Tensor) -> FoundFaces:
+        return FoundFaces(boxes=self.boxes[which], points=self.points[which], scores=self.scores[which])
+
 
 @torch.inference_mode()
 def find_faces(
@@ -74,7 +77,7 @@ def find_faces(
             scores.append(score[0][keep])
     box, point, score = torch.cat(boxes), torch.cat(points), torch.cat(scores)
     keep = suppress(box, score)[:max_faces]
-    return FoundFaces(boxes=box[keep], points=point[keep], scores=score[keep])
+    return FoundFaces(boxes=box, points=point, scores=score)[keep]
 
 
 def thinned(image: Tensor, height: int, width: int) -> Tensor:

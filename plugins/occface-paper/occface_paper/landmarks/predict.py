@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -23,8 +24,13 @@ CHUNK = 16
 
 
 def start_crop(box: np.ndarray, five: np.ndarray, mean_shape: np.ndarray) -> np.ndarray:
-    """(3, 3) from photo pixels to crop units for a found face: by its five points, by its box if those are absurd."""
-    by_points, by_box = similarity(five, five_points(mean_shape)), box_crop(box)
+    """(3, 3) from photo pixels to crop units for a found face, as `sane_similarity` to the mean shape."""
+    return sane_similarity(box, five, five_points(mean_shape))
+
+
+def sane_similarity(box: np.ndarray, five: np.ndarray, places: Sequence[Sequence[float]]) -> np.ndarray:
+    """(3, 3) that takes five points to their places in a crop; by the box alone where its size contradicts them."""
+    by_points, by_box = similarity(five, np.asarray(places)), box_crop(box)
     ratio = math.hypot(*by_points[:2, 0]) / by_box[0, 0]
     return by_points if 1 / DISAGREEMENT < ratio < DISAGREEMENT else by_box
 

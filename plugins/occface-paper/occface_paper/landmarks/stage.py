@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from occface_core.types import Landmarks
+    from occface_paper.faces.find import FoundFaces
+
+#: The finder's answers from this score up are looked at by the verifier, at most so many of a photo.
+CANDIDATE, MAX_CANDIDATES = 0.3, 256
 
 
 @attrs.define(kw_only=True)
@@ -21,12 +25,12 @@ class MobileNetV3Landmarks(LandmarkDetector):
     """Face finder, then the paper's MobileNetV3 landmark network (3.1, eq. 1), looked at twice.
 
     Attributes:
-        score_threshold: found faces with a lower score are dropped, 0 to 1.
+        score_threshold: found faces with a lower score, the finder's and the verifier's together, are dropped.
         max_faces: at most so many faces, the best.
         passes: how often each face is looked at; each pass after the first crops by the last one's points.
         scan_sides: longer sides in px at which the photo is searched, largest first. A first side of 1280
             finds faces half as large as the default, at about three times the cost.
-        weights: folder of `faces.safetensors` and `landmarks.safetensors`; None for the installed ones.
+        weights: folder of `faces`, `verifier` and `landmarks.safetensors`; None for the installed ones.
     """
 
     licence: ClassVar[str] = "Apache-2.0; weights trained on research-only photos, see the model card"
@@ -39,11 +43,12 @@ class MobileNetV3Landmarks(LandmarkDetector):
     )
     weights: str | None = None
     _finder: Any = attrs.field(default=None, init=False, repr=False, eq=False)
+    _verifier: Any = attrs.field(default=None, init=False, repr=False, eq=False)
     _network: Any = attrs.field(default=None, init=False, repr=False, eq=False)
     _size: int = attrs.field(default=128, init=False, repr=False, eq=False)
 
     def setup(self, device: str = "cpu") -> None:
-        """Read both networks' weights.
+        """Read the three networks' weights.
 
         Raises:
             WeightsMissing: a weights file is not there or not whole.
@@ -51,6 +56,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
         import torch
 
         from occface_paper.faces.network import FaceNetwork
+        from occface_paper.faces.verifier import FaceVerifier
         from occface_paper.fuse import folded
         from occface_paper.landmarks.network import LandmarkNetwork
         from occface_paper.weights import load_weights, weights_path
@@ -58,18 +64,36 @@ class MobileNetV3Landmarks(LandmarkDetector):
         state, metadata = load_weights(weights_path("faces", self.weights))
         finder = FaceNetwork(int(metadata.get("width", 40)))
         finder.load_state_dict(state)
+        state, metadata = load_weights(weights_path("verifier", self.weights))
+        verifier = FaceVerifier(int(metadata.get("width", 24)))
+        verifier.load_state_dict(state)
         state, metadata = load_weights(weights_path("landmarks", self.weights))
         network = LandmarkNetwork(float(metadata.get("width", 1.0)))
         network.load_state_dict(state)
         self._size = int(metadata.get("size", 128))
         self._finder = folded(finder).to(device).to(memory_format=torch.channels_last)
+        self._verifier = folded(verifier).to(device).to(memory_format=torch.channels_last)
         self._network = folded(network).to(device).to(memory_format=torch.channels_last)
 
     def weights_sha256(self) -> str | None:
-        """Return the hash of the finder's and the landmark network's weights."""
+        """Return the hash of the three networks' weights."""
         from occface_paper.weights import sha256_of, weights_path
 
-        return sha256_of(weights_path("faces", self.weights), weights_path("landmarks", self.weights))
+        return sha256_of(*(weights_path(name, self.weights) for name in ("faces", "verifier", "landmarks")))
+
+    def find(self, photo: Tensor) -> FoundFaces:
+        """Boxes and five points of the faces of a photo (1, 3, H, W), best first, before any landmark."""
+        from occface_paper.faces.find import find_faces
+        from occface_paper.faces.verifier import verified
+
+        candidates = find_faces(
+            self._finder,
+            photo,
+            score_threshold=CANDIDATE,
+            scan_sides=self.scan_sides,
+            max_faces=MAX_CANDIDATES,
+        )
+        return verified(self._verifier, photo, candidates, self.score_threshold)[: self.max_faces]
 
     def run(self, photo: Tensor) -> Landmarks:
         """Find every face and its points.
@@ -87,7 +111,6 @@ class MobileNetV3Landmarks(LandmarkDetector):
         import torch
 
         from occface_core.types import Landmarks
-        from occface_paper.faces.find import find_faces
         from occface_paper.landmarks.predict import distinct, predict_landmarks
 
         if self._network is None:
@@ -95,13 +118,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
                 "MobileNetV3Landmarks.run was called before setup(device); call setup once first"
             )
         with torch.inference_mode():
-            faces = find_faces(
-                self._finder,
-                photo,
-                score_threshold=self.score_threshold,
-                scan_sides=self.scan_sides,
-                max_faces=self.max_faces,
-            )
+            faces = self.find(photo)
             if not len(faces):
                 return Landmarks(points=photo.new_zeros(0, 68, 2), confidence=photo.new_zeros(0, 68))
             points, confidence = predict_landmarks(

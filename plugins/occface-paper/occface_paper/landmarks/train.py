@@ -49,7 +49,8 @@ class LandmarkTraining:
 
     def size(self, progress: float) -> int:
         """Crop size at this share of the run."""
-        return self.sizes[sum(progress >= s for s in self.switch)]
+        passed = sum(progress >= s for s in self.switch)
+        return self.sizes[min(passed, len(self.sizes) - 1)]
 
 
 def training_loss(
