@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from occface_core.errors import RecordError
+from occface_core.geometry.align import photo_cover
 from occface_core.geometry.camera import to_camera, to_face
 from occface_core.geometry.illumination import shade
 from occface_core.geometry.mesh import Mesh
@@ -117,8 +118,13 @@ def _paint(faces: FaceBatch, shape: FaceShape) -> np.ndarray:
     prior = shade(albedo, normals, shape.coefficients["illumination"]).clamp(0, 1)
     size = int(faces.image.shape[-1])
     matte = None if faces.matte is None else _fitted(faces.matte.alpha, size)
+    # What is completed already holds the photo where nothing hides it: mixing the two again by a soft matte
+    # would bring back a rim of the occluder.
+    covered = None
+    if faces.photo_size is not None:
+        covered = photo_cover(faces.crop_to_photo, faces.photo_size, size)
     painted = bake_texture(
-        faces.image,
+        faces.image if faces.clean is None else faces.clean,
         camera,
         triangles,
         shape.scaled_intrinsics(size),
@@ -126,9 +132,11 @@ def _paint(faces: FaceBatch, shape: FaceShape) -> np.ndarray:
         prior,
         clean=faces.clean,
         matte=matte,
+        covered=covered,
         mirror=None if model.mirror is None else model.tensor("mirror", device),
         weld=weld,
         trust=_trust(model).to(device),
+        inner=_inside_of_mouth(model).to(device),
         size=TEXTURE_SIZE,
     )
     levels = (torch.nan_to_num(painted.picture[0]).clamp(0, 1) * 255).round().to(torch.uint8)
@@ -139,6 +147,11 @@ def _trust(model: FaceModel) -> Tensor:
     """Return (V,) 0 on ears and neck, which seldom lie where the photo's do (collars, hair), else 1."""
     loose = model.regions["ears"] | model.regions.get("neck", np.zeros(len(model.mean), bool))
     return torch.from_numpy(~loose).float()
+
+
+def _inside_of_mouth(model: FaceModel) -> Tensor:
+    """Return (V,) bool teeth, tongue and the mouth's cavity, where the model has them."""
+    return torch.from_numpy(np.array(model.regions.get("interior", np.zeros(len(model.mean), bool))))
 
 
 def _fitted(alpha: Tensor, size: int) -> Tensor:

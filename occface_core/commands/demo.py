@@ -13,9 +13,9 @@ def demo(
     ),
     photo: Path | None = typer.Option(None, "--photo", help="Another portrait than the astronaut's."),
     occluder: str = typer.Option(
-        "mask", "--occluder", help="What is put in front: mask, hand, sunglasses, …"
+        "microphone", "--occluder", help="What is put in front: microphone, mask, hand, …"
     ),
-    seed: int = typer.Option(3, "--seed", help="Another seed draws the occluder in another way."),
+    seed: int = typer.Option(4, "--seed", help="Another seed draws the occluder in another way."),
     config: str = typer.Option(
         "paper", "--config", "-c", help="Preset (paper, classic) or a .toml/.json file."
     ),

@@ -82,9 +82,10 @@ def demonstrate(output: Path, *, photo: Path | None, occluder: str, seed: int, c
             seconds=seconds,
         )
         report = write_report(output)
+    article = "an" if occluder[0] in "aeiou" else "a"
     for text in faces.warnings:
         print_warning(text)
-    typer.echo(f"{source} with a {occluder} in front, reconstructed in {seconds:.1f} s:")
+    typer.echo(f"{source} with {article} {occluder} in front, reconstructed in {seconds:.1f} s:")
     typer.echo(f"  {_comparison(faces, original, alpha)}")
     rows = {
         "photo and result": folder / "face_0" / "sheet.png",

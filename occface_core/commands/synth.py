@@ -38,7 +38,9 @@ def synth(
     from occface_core.synthetic.writing import write
 
     try:
-        options = SynthOptions(size=size, occluders=tuple(occluders)) if occluders else SynthOptions(size=size)
+        options = (
+            SynthOptions(size=size, occluders=tuple(occluders)) if occluders else SynthOptions(size=size)
+        )
     except RecordError as error:
         raise typer.BadParameter(str(error), param_hint="--occluder") from error
     check_folder(output)
