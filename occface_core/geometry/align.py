@@ -15,6 +15,7 @@ from occface_core.geometry.camera import (
     NOMINAL_DISTANCE,
     frontal_rotation,
     intrinsics,
+    pixel_grid,
     project,
     to_camera,
 )
@@ -22,7 +23,15 @@ from occface_core.geometry.precision import working_dtype
 from occface_core.geometry.resample import resample, transform_points
 from occface_core.geometry.weak_perspective import fit_weak_perspective
 
-__all__ = ["crop_to_photo", "inverse", "mean_landmarks", "transform_points", "warp_back", "warp_crop"]
+__all__ = [
+    "crop_to_photo",
+    "inverse",
+    "mean_landmarks",
+    "photo_cover",
+    "transform_points",
+    "warp_back",
+    "warp_crop",
+]
 
 
 @lru_cache(maxsize=1)
@@ -155,6 +164,14 @@ def warp_crop(photo: Tensor | Sequence[Tensor], crop_to_photo: Tensor, size: int
         for picture, matrix in zip(pictures, crop_to_photo, strict=True)
     ]
     return torch.stack(crops)
+
+
+def photo_cover(crop_to_photo: Tensor, photo_size: tuple[int, int], size: int = 256) -> Tensor:
+    """Return (B, 1, size, size) 1 where crops show the photo of (height, width) pixels, 0 beyond its edge."""
+    place = transform_points(crop_to_photo, pixel_grid(size, size, crop_to_photo))
+    edge = place.new_tensor([photo_size[1] - 0.5, photo_size[0] - 0.5])
+    within = ((place >= -0.5) & (place <= edge)).all(-1)
+    return within.reshape(-1, 1, size, size).to(crop_to_photo.dtype)
 
 
 def warp_back(crops: Tensor, crop_to_photo: Tensor, height: int, width: int) -> Tensor:

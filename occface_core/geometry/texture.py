@@ -9,10 +9,10 @@ from torch import Tensor
 
 from occface_core.geometry.camera import project
 from occface_core.geometry.fragments import Fragments
-from occface_core.geometry.neighbours import extend, mesh_edges
+from occface_core.geometry.neighbours import erode, extend, mesh_edges, smooth
 from occface_core.geometry.rasterise import interpolate, rasterise
 from occface_core.geometry.resample import sample_pixels
-from occface_core.geometry.visibility import seen_weights
+from occface_core.geometry.visibility import seen_weights, visible_vertices
 
 SEEN, COMPLETED, MIRRORED, PRIOR, NOTHING = 0, 1, 2, 3, 255
 """Codes of provenance, as in `occface_core.types.PROVENANCE`; `NOTHING` lies outside the texture's charts."""
@@ -47,9 +47,11 @@ def bake_texture(
     *,
     clean: Tensor | None = None,
     matte: Tensor | None = None,
+    covered: Tensor | None = None,
     mirror: Tensor | None = None,
     weld: Tensor | None = None,
     trust: Tensor | None = None,
+    inner: Tensor | None = None,
     size: int = 512,
 ) -> Texture:
     """Paint the texture of each face.
@@ -67,31 +69,42 @@ def bake_texture(
         prior: (B, V, 3) the model's shaded colours in [0, 1].
         clean: (B, 3, H, W) completed face.
         matte: (B, 1, H, W) in [0, 1], 1 = occluder.
+        covered: (B, 1, H, W) in [0, 1], 0 where `image` lies outside of the photo.
         mirror: (V,) int64 every vertex's mirror image.
         weld: (V,) int64 the first vertex at the same place.
         trust: (V,) in [0, 1], 0 where the surface seldom fits the photo (ears, neck): there the photo is taken
             only where its colour suits that of the trusted rest. Trusted everywhere if None.
+        inner: (V,) bool the inside of the mouth: seen in narrow strips, of colours that say nothing about others.
         size: height and width of the texture in pixels.
     """
     batch, _, height, width = image.shape
     hidden = torch.zeros_like(image[:, :1]) if matte is None else matte
     photo = image if clean is None else image * (1 - hidden) + clean * hidden
-    sources = torch.cat((photo, hidden), 1)
+    unknown = hidden if clean is None else torch.zeros_like(hidden)
+    if covered is not None:
+        unknown = torch.maximum(unknown, 1 - covered)
+    sources = torch.cat((photo, hidden, unknown), 1)
     edges = mesh_edges(triangles, weld)
 
     seen = seen_weights(vertices, triangles, intrinsics, height, width, weld=weld)
     colour = _look_up(sources, vertices, intrinsics)
-    known = 0.0 if clean is None else 1.0  # without a completed face nothing is known behind the occluder
-    seen = seen * (1 - (1 - known) * colour[..., 3])
+    seen = seen * (1 - colour[..., 4])
     if trust is not None:
-        seen = seen * _consistency(colour[..., :3] - prior, seen, trust.to(seen))
-    filled = prior + _spread(colour[..., :3] - prior, seen, edges, weld)
+        seen = seen * _consistency(colour[..., :3] - prior, seen, trust.to(seen), edges, weld)
+    outer = torch.ones_like(seen[0]) if inner is None else (~inner).to(seen)
+    seen = seen * outer
+    filled = prior + outer[:, None] * _spread(colour[..., :3] - prior, seen, edges, weld)
 
     other = torch.arange(vertices.shape[1], device=vertices.device) if mirror is None else mirror
     mirrored = torch.zeros_like(seen) if mirror is None else seen[:, mirror]
     relight = prior - prior[:, other]
     both = seen * mirrored
-    shift = relight + _spread(colour[..., :3] - colour[:, other, :3] - relight, both, edges, weld)
+    shift = relight + outer[:, None] * _spread(
+        colour[..., :3] - colour[:, other, :3] - relight, both, edges, weld
+    )
+    if inner is not None:
+        visible = visible_vertices(vertices, triangles, intrinsics, height, width, weld=weld)
+        seen = torch.where(inner & visible, 1 - colour[..., 4], seen)
 
     texels = texel_fragments(uv, triangles, size)
     layers = torch.cat(
@@ -100,7 +113,7 @@ def bake_texture(
     spread = interpolate(_repeat(texels, batch), triangles, layers).flatten(2).transpose(1, 2)
     place, place_mirrored, seen_t, mirrored_t, filled_t, shift_t = torch.split(spread, [3, 3, 1, 1, 3, 3], -1)
     found = _look_up(sources, place, intrinsics)
-    seen_t = seen_t * (1 - (1 - known) * found[..., 3:])
+    seen_t = seen_t * (1 - found[..., 4:])
     reflected = _look_up(photo, place_mirrored, intrinsics) + shift_t
     unseen = mirrored_t * reflected + (1 - mirrored_t) * filled_t
     picture = seen_t * found[..., :3] + (1 - seen_t) * unseen
@@ -149,13 +162,15 @@ def _look_up(pictures: Tensor, points: Tensor, intrinsics: Tensor) -> Tensor:
     return sample_pixels(pictures, place[:, :, None].to(pictures))[..., 0].transpose(1, 2)
 
 
-def _consistency(offset: Tensor, seen: Tensor, trust: Tensor) -> Tensor:
+def _consistency(offset: Tensor, seen: Tensor, trust: Tensor, edges: Tensor, weld: Tensor | None) -> Tensor:
     """Return (B, V) in [0, 1]: 1 where trusted, less where the offset (B, V, 3) is far from the usual one."""
     sure = (seen > 0.5) & (trust > 0.5)
     usual = torch.where(sure[..., None], offset, torch.nan).nanmedian(1, keepdim=True).values
     distance: Tensor = (offset - torch.nan_to_num(usual)).norm(dim=-1)
     # no trace may remain of what does not suit: where nothing else is known it would spread
     suits = (1.1 / (1 + (distance / TOLERATED_OFFSET) ** 2) ** 2 - 0.1).clamp_min(0)
+    suits = smooth(erode(suits, edges, 2), edges, 1)
+    suits = suits if weld is None else suits[:, weld]
     return trust + (1 - trust) * suits
 
 

@@ -10,6 +10,7 @@ from occface_core.geometry.align import (
     crop_to_photo,
     inverse,
     mean_landmarks,
+    photo_cover,
     transform_points,
     warp_back,
     warp_crop,
@@ -206,6 +207,12 @@ def test_blocks_lie_where_the_photo_lies_at_every_border(block):
         inner = slice(1, -1)
         assert torch.allclose(crop[0, inner, inner], (left + want)[None, inner].expand(6, 6), atol=1e-3)
         assert torch.allclose(crop[1, inner, inner], (top + want)[inner, None].expand(6, 6), atol=1e-3)
+
+
+def test_cover_is_the_part_of_the_crop_inside_the_photo():
+    got = photo_cover(similarity(2.0, 0, -10, 4), (40, 60), 32)[0, 0]
+    want = [[0 <= 2 * y + 4 <= 39.5 and 0 <= 2 * x - 10 <= 59.5 for x in range(32)] for y in range(32)]
+    assert torch.equal(got, torch.tensor(want, dtype=F64))
 
 
 def test_inputs_stay_and_types_follow():

@@ -111,6 +111,47 @@ def test_background_is_not_painted(turned_face):
     assert (picture[2] - picture[0]).max() < 0.4
 
 
+def test_what_lies_beyond_the_photo_is_not_painted(turned_face, head):
+    """The photo ends above the brows; what repeats its edge there must not count as seen."""
+    covered = torch.ones(1, 1, 256, 256)
+    covered[:, :, :70] = 0
+    image = torch.where(covered > 0, turned_face["image"], torch.tensor([0.0, 1, 0])[:, None, None])
+    texture = bake_texture(**{**turned_face, "image": image}, covered=covered)
+    error, inside = difference(texture, turned_face, head)
+    assert error[inside].quantile(0.98) < 0.1
+    top = head["mean"][:, 1] > 60
+    assert not (texture.vertex_provenance[0][top] == SEEN).any()
+
+
+def test_inside_of_the_mouth_keeps_its_colours_to_itself(head, view):
+    """A white patch where an open mouth shows teeth: painted there, and without a trace on hidden parts."""
+    import numpy as np
+
+    from occface_core.facemodel import FaceModel
+
+    model = FaceModel.embedded()
+    inner = torch.tensor(np.array(model.regions["interior"]))
+    jaw = model.expression_names.index("jawOpen")
+    opened = torch.zeros(1, len(model.expression_names))
+    opened[0, jaw] = 1.0
+    points = torch.as_tensor(model.vertices(torch.zeros(1, model.identity.shape[0]), opened))[0]
+    vertices = view(points)
+    k = intrinsics(256)[None]
+    fragments = rasterise(vertices, k, head["triangles"], 256, 256)
+    prior = head["albedo_mean"][None]
+    image = interpolate(fragments, head["triangles"], prior)
+    drawn = interpolate(fragments, head["triangles"], inner[:, None].float())
+    image = torch.where(drawn > 0.99, 1.0, image)
+    face = {"vertices": vertices, "triangles": head["triangles"], "intrinsics": k, "uv": head["uv"]}
+    texture = bake_texture(image, **face, prior=prior, weld=head["weld"], inner=inner, size=256)
+    assert (texture.vertex_provenance[0][inner] == SEEN).sum() > 20
+    texels = texel_fragments(head["uv"], head["triangles"], 256)
+    truth = interpolate(texels, head["triangles"], prior)
+    error = (texture.picture - truth).abs().amax(1)[0]
+    hidden = (texture.provenance[0] == PRIOR) & texels.mask[0]
+    assert error[hidden].quantile(0.98) < 0.1
+
+
 def test_clothes_are_not_painted_on_an_untrusted_neck(turned_face, head):
     """A green collar in front of the neck stays out of the texture; a tint of all skin does not count as one."""
     trust = (head["mean"][:, 1] > -75).float()
