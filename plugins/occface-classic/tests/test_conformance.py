@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from occface_classic.detail.shape_from_shading import ShapeFromShading
+from occface_classic.detail.soft_symmetry import SoftSymmetry
 from occface_classic.inpainting.navier_stokes import NavierStokes
 from occface_classic.inpainting.symmetry import Symmetry
 from occface_classic.inpainting.telea import Telea
@@ -56,6 +57,11 @@ def test_shape_from_shading(check) -> None:
     check()
 
 
+@parametrize_checks(SoftSymmetry)
+def test_soft_symmetry(check) -> None:
+    check()
+
+
 @pytest.mark.parametrize(
     ("stage", "name"),
     [
@@ -67,6 +73,7 @@ def test_shape_from_shading(check) -> None:
         ("shape_regressor", "landmark_fit"),
         ("shape_regressor", "mean"),
         ("detail_recoverer", "shape_from_shading"),
+        ("detail_recoverer", "soft_symmetry"),
     ],
 )
 def test_found_by_name(stage: str, name: str) -> None:

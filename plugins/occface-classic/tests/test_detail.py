@@ -10,6 +10,7 @@ from torch import Tensor
 from occface_classic.detail.linear_shading import slope_response, solve_height
 from occface_classic.detail.rendering import render_base
 from occface_classic.detail.shape_from_shading import ShapeFromShading, fade
+from occface_classic.detail.soft_symmetry import SoftSymmetry, mirror_positions
 from occface_core.facemodel import FaceModel
 from occface_core.geometry.bump import detailed_depth
 from occface_core.geometry.camera import intrinsics
@@ -151,3 +152,27 @@ def test_fade_starts_at_zero_and_ends_whole() -> None:
     faded = fade(mask, 6)
     assert faded[5, 20] == 0 and faded[20, 20] == 1
     assert (np.diff(faded[20, 5:20]) >= 0).all()
+
+
+def test_hidden_side_gets_the_detail_of_the_other() -> None:
+    """Folds that are the same on both halves, one of them hidden: they come back, and the seen ones stay."""
+    shape, true, alpha = mean_face(), folds(), torch.zeros(1, 1, 256, 256)
+    true = (true + true.flip(3)) / 2
+    alpha[..., 60:200, 50:118] = 1
+    photo = photo_of(shape, true, SIDE)
+    alone = ShapeFromShading().run(photo, shape, Matte(alpha=alpha))
+    mirrored = SoftSymmetry().run(photo, shape, Matte(alpha=alpha))
+    seen = (alpha == 0) & (alone.valid > 0.5)
+    assert torch.equal(mirrored.bump[seen], alone.bump[seen])
+    filled = (alpha == 1) & (mirrored.valid > 0.7)
+    assert filled.sum() > 1000
+    correlation = torch.corrcoef(torch.stack((mirrored.bump[filled], true[filled])))[0, 1]
+    assert float(correlation) > 0.6
+
+
+def test_mirror_positions_of_a_frontal_face_are_reflected() -> None:
+    there, seen = mirror_positions(mean_face(), 256)
+    columns = torch.arange(256.0)
+    sure = seen[0, 0] > 0.99
+    assert sure.sum() > 10000
+    assert ((there[0, ..., 0] + columns - 255)[sure]).abs().quantile(0.99) < 1.5

@@ -70,5 +70,5 @@ def poisson_fill(
     entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
     solved = splu(coo_matrix(entries, shape=(count, count)).tocsc()).solve(right)
     filled = image.copy()
-    filled[hole] = np.clip(solved, 0, 1)
+    filled[hole] = solved
     return filled
