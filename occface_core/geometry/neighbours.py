@@ -76,7 +76,12 @@ def extend(
     known = torch.where(weights[..., None] > 0, values, 0).detach().cpu().double().numpy()
     pull = fidelity * weights.detach().cpu().double().numpy()
     solved = [
-        splu((laplacian + diags(w + decay)).tocsc(), permc_spec="MMD_AT_PLUS_A").solve(w[:, None] * v)
+        splu(
+            (laplacian + diags(w + decay)).tocsc(),
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},  # half the time: the matrix is symmetric and definite
+        ).solve(w[:, None] * v)
         for w, v in zip(pull, known, strict=True)
     ]
     return torch.from_numpy(np.stack(solved)).to(values) if solved else values
