@@ -148,15 +148,15 @@ def _face(path: Path, face: dict[str, Any], data: dict[str, Any], width: int) ->
 
 def _view(folder: Path, identity: str, data: dict[str, Any]) -> str:
     """Return the canvas of one face and put its mesh into the page's data."""
-    meshes = {name: _read_mesh(folder / f"{name}.glb") for name in ("base", "mesh")}
-    known = {name: mesh for name, mesh in meshes.items() if mesh is not None}
-    if not known:
-        return '<p class="pale">No shape was made.</p>'
     if len(data["faces"]) >= MAX_VIEWS:
         return (
             f'<p class="pale">Only the first {MAX_VIEWS} faces can be turned in this report. '
             f"Open {_safe(identity)}/mesh.glb with any 3D viewer.</p>"
         )
+    meshes = {name: _read_mesh(folder / f"{name}.glb") for name in ("base", "mesh")}
+    known = {name: mesh for name, mesh in meshes.items() if mesh is not None}
+    if not known:
+        return '<p class="pale">No shape was made.</p>'
     best = known["mesh"] if "mesh" in known else known["base"]
     entry: dict[str, Any] = {}
     for name, key in (("base", "base"), ("mesh", "detailed")):

@@ -75,3 +75,12 @@ def test_warnings_stand_at_the_top_once(saved, tmp_path):
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert page.count("a stand-in was used") == 1
     assert "(2 of 2 photos)" in page.split("<h2>")[0]
+
+
+def test_a_long_page_turns_the_first_faces_only_and_says_so(saved, monkeypatch):
+    from occface_core.results import report
+
+    monkeypatch.setattr(report, "MAX_VIEWS", 1)
+    page = write_report(saved.parent).read_text(encoding="utf-8")
+    assert page.count('<canvas class="view"') == 1
+    assert "Open portrait/face_1/mesh.glb" in page
