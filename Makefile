@@ -38,7 +38,8 @@ docs: $(VENV)/.test ## check links, names and code of README and docs
 	$(BIN)/python -m pytest tests/docs
 
 bench: $(VENV)/.test ## run the benchmarks; tables go to benchmarks/results
-	$(BIN)/python -m benchmarks
+	@test -n "$${OCCFACE_DATA:-}" || { echo "set OCCFACE_DATA to the data folder that benchmarks/README.md describes"; exit 1; }
+	for script in benchmarks/*.py; do $(BIN)/python $$script; done
 
 clean: ## remove the virtual environment and the demo's results
 	rm -rf $(VENV) $(OUT)
