@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from occface_paper.landmarks.crop import apply, five_points, framed, mean_of_shapes, similarity, to_pixels
-from occface_paper.landmarks.predict import cut_out, distinct
+from occface_paper.landmarks.predict import cut_out, distinct, look
 from occface_paper.landmarks.symmetry import MIRROR_68
 
 
@@ -73,3 +73,16 @@ def test_a_cut_out_of_a_fine_photo_is_averaged_not_sampled():
 def test_two_answers_for_one_face_count_once():
     face = np.random.default_rng(2).normal(size=(68, 2)) * 30
     assert distinct(np.stack([face, face + 2.0, face + 200.0])) == [0, 2]
+
+
+def test_looking_at_the_mirrored_crop_too_makes_the_answer_symmetric():
+    class LeftLeaning(torch.nn.Module):
+        def forward(self, crop: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            base = crop.mean((1, 2))[:, :68, None]
+            return torch.cat([base, base * 0 + 0.3], 2), base[..., 0] * 0 - 2
+
+    crops = torch.rand(2, 3, 80, 80)
+    points, log_scale = look(LeftLeaning(), crops, mirrored=True)
+    other, _ = look(LeftLeaning(), crops.flip(3), mirrored=True)
+    assert torch.allclose(other[:, list(MIRROR_68)] * torch.tensor([-1.0, 1.0]), points, atol=1e-6)
+    assert log_scale.shape == (2, 68)

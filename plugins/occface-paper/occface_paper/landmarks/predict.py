@@ -12,6 +12,7 @@ from torch import Tensor
 from occface_paper.faces.find import FoundFaces, resized
 from occface_paper.landmarks.crop import apply, five_points, similarity
 from occface_paper.landmarks.network import LandmarkNetwork
+from occface_paper.landmarks.symmetry import MIRROR_68
 
 #: A point counts as right within this share of the inter-ocular distance: confidence is the chance of that.
 TOLERANCE = 0.1
@@ -71,7 +72,13 @@ def cut_out(photo: Tensor, to_crop: np.ndarray, size: int) -> Tensor:
 
 @torch.inference_mode()
 def predict_landmarks(
-    network: LandmarkNetwork, photo: Tensor, faces: FoundFaces, *, size: int = 128, passes: int = 2
+    network: LandmarkNetwork,
+    photo: Tensor,
+    faces: FoundFaces,
+    *,
+    size: int = 128,
+    passes: int = 2,
+    mirrored: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """68 points of each found face.
 
@@ -81,6 +88,7 @@ def predict_landmarks(
         faces: where to look.
         size: side of the crops, px.
         passes: how often to look; each pass after the first crops by the last one's points.
+        mirrored: in the last pass, look at the mirrored crop too and take the mean of both answers.
 
     Returns:
         Points (F, 68, 2) in photo pixels and confidence (F, 68) in [0, 1].
@@ -95,7 +103,7 @@ def predict_landmarks(
         for begin in range(0, len(crops), CHUNK):
             part = crops[begin : begin + CHUNK]
             batch = torch.stack([cut_out(photo, c, size) for c in part])
-            answer, log_scale = network(batch.contiguous(memory_format=torch.channels_last))
+            answer, log_scale = look(network, batch, mirrored and index == passes - 1)
             local = answer.double().cpu().numpy()
             for i, to_crop in enumerate(part):
                 points[begin + i] = apply(np.linalg.inv(to_crop), local[i])
@@ -109,6 +117,17 @@ def predict_landmarks(
     # The distance follows an exponential law of this mean: its chance to be within the tolerance.
     confidence = 1 - np.exp(-TOLERANCE / np.maximum(scale, 1e-6))
     return photo.new_tensor(points), photo.new_tensor(confidence)
+
+
+def look(network: LandmarkNetwork, crops: Tensor, mirrored: bool) -> tuple[Tensor, Tensor]:
+    """Points (B, 68, 2) and log scale (B, 68) of crops, averaged with those of the mirrored crops if asked."""
+    batch = torch.cat([crops, crops.flip(3)]) if mirrored else crops
+    points, log_scale = network(batch.contiguous(memory_format=torch.channels_last))
+    if not mirrored:
+        return points, log_scale
+    order = torch.as_tensor(MIRROR_68, device=crops.device)
+    other = points[len(crops) :, order] * points.new_tensor([-1.0, 1.0])
+    return (points[: len(crops)] + other) / 2, (log_scale[: len(crops)] + log_scale[len(crops) :, order]) / 2
 
 
 def distinct(points: np.ndarray, nearer: float = 0.25) -> list[int]:
