@@ -22,6 +22,8 @@ _POINTS = {
     "mouth": ((48, 49, 50, 58, 59, 60, 61, 67), (52, 53, 54, 55, 56, 63, 64, 65)),
 }
 _PART_OF = {"brow": "brow", "eye": "eye", "cheekSquint": "eye"}
+_GUESSED_MOUTH = 0.03  # less still: a guessed mouth must not reshape the lips
+_AT_REST = {"eyeBlink": 0.18, "eyeSquint": 0.3}  # hidden eyes: lids as in daylight, not as in surprise
 _UNSIDED = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
 _STEPS = 8
 
@@ -71,7 +73,7 @@ def fit_hidden(
     solution = solve_landmarks(
         basis,
         points.double(),
-        trust.double().clamp_min(GUESS),
+        trust.double().maximum(_least_trust()),
         matrix,
         noise=noise * size / REFERENCE_SIZE,
         spread=spread,
@@ -82,6 +84,10 @@ def fit_hidden(
     found = solution.coefficients.float()
     for row, twin in copies:
         found[:, row] = found[:, twin]
+    for name, row in names.items():
+        rest = next((value for start, value in _AT_REST.items() if name.startswith(start)), None)
+        if rest is not None and not any(seen["eye"]):
+            found[:, row] = rest
     identity, expression = found[:, :count].contiguous(), found[:, count:].contiguous()
     return FaceShape(
         vertices=model.vertices(identity, expression),
@@ -97,3 +103,10 @@ def fit_hidden(
         model=model,
         size=size,
     )
+
+
+def _least_trust() -> Tensor:
+    """Return (68,) float64, what a hidden landmark still counts."""
+    least = torch.full((68,), GUESS, dtype=torch.float64)
+    least[48:] = _GUESSED_MOUTH
+    return least
