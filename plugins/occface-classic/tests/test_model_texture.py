@@ -83,7 +83,7 @@ def test_one_colour_stays_one_colour(skin: tuple[float, float, float]) -> None:
 
 def test_grey_stays_grey() -> None:
     """Lips of a grey photo are grey."""
-    truth, occluded, matte, landmarks = lower_half(rendered(0))
+    _, occluded, matte, landmarks = lower_half(rendered(0))
     grey = occluded.mean(1, keepdim=True).expand_as(occluded).contiguous()
     filled = ModelTexture(grain=0).run(grey, matte, landmarks)
     assert (filled.amax(1) - filled.amin(1)).max() < 0.04

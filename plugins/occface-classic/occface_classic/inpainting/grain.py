@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 _BANDS = (0.0, 0.7, 1.4, 2.8)  # standard deviations of the blurs between which a band lies, pixels
 _LEAST = 200  # pixels that are enough to measure
-_MOST = 0.012  # more than this in one band is no grain
+_MOST = 0.008  # more than this in one band is no grain
 _QUANTILE, _QUANTILE_OF_NORMAL = (
     0.35,
     0.4538,
@@ -34,7 +36,7 @@ def grain_like(
     size = len(image)
     grey = rng.standard_normal((size, size, 1)).astype(np.float32)
     colours = rng.standard_normal((size, size, 3)).astype(np.float32)
-    for fine, coarse in zip(_BANDS, _BANDS[1:], strict=False):
+    for fine, coarse in pairwise(_BANDS):
         observed = (_blur(image, fine) - _blur(image, coarse))[skin]
         common = observed.mean(1, keepdims=True)
         for noise, seen in ((grey, common), (colours, observed - common)):

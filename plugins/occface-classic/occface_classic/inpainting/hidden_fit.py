@@ -23,7 +23,7 @@ _POINTS = {
 }
 _PART_OF = {"brow": "brow", "eye": "eye", "cheekSquint": "eye"}
 _GUESSED_MOUTH = 0.03  # less still: a guessed mouth must not reshape the lips
-_AT_REST = {"eyeBlink": 0.18, "eyeSquint": 0.3}  # hidden eyes: lids as in daylight, not as in surprise
+_AT_REST = {"eyeBlink": 0.06, "eyeSquint": 0.2}  # hidden eyes: lids as in daylight, not as in surprise
 _UNSIDED = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
 _STEPS = 8
 

@@ -28,7 +28,7 @@ from occface_core.types import Landmarks, Matte
 
 _FLOOR = 0.05  # colours are compared by the logarithm of colour + floor, so that light is a sum
 _RANGE = float(np.log((1 + _FLOOR) / _FLOOR))
-_DARKER, _BRIGHTER, _HUE = 0.16, 0.3, 0.13  # in units of the code; 0.16 is about a factor of 1.6
+_DARKER, _BRIGHTER, _HUE = 0.12, 0.3, 0.13  # in units of the code; 0.12 is about a factor of 1.45
 _STRETCH = 2.5  # a mirrored pixel that is magnified more than this in area is too coarse
 _LIT = 0.5  # most that mirrored pixels are relit, natural logarithm
 
@@ -57,7 +57,7 @@ class ModelTexture(FaceInpainter):
     margin: float = attrs.field(default=3.0, converter=float, validator=attrs.validators.ge(0))
     noise: float = attrs.field(default=2.0, converter=float, validator=attrs.validators.gt(0))
     mirror: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
-    grain: float = attrs.field(default=0.7, converter=float, validator=attrs.validators.ge(0))
+    grain: float = attrs.field(default=0.5, converter=float, validator=attrs.validators.ge(0))
     radius: float = attrs.field(default=5.0, converter=float, validator=attrs.validators.gt(0))
     _model: FaceModel | None = attrs.field(default=None, init=False, repr=False)
     _basis: LandmarkBasis | None = attrs.field(default=None, init=False, repr=False)
@@ -119,7 +119,7 @@ class ModelTexture(FaceInpainter):
             usable, rest = usable | copied, inside & ~copied
         result = _decode(membrane_fill(code, rest, source, usable))
         rng = np.random.default_rng(0)
-        result = result + self.grain * grain_like(image, seen & portrait.skin, rng) * rest[..., None]
+        result = result + self.grain * grain_like(image, usable & seen, rng) * rest[..., None]
         result = np.where(inside[..., None], result, image).clip(0, 1).astype(np.float32)
         beyond = hole & ~inside
         if not beyond.any():

@@ -18,8 +18,12 @@ from occface_core.geometry.rasterise import interpolate, rasterise
 from occface_core.types import FaceShape
 
 _OVERSAMPLING = 2  # lids and the line between the lips are thinner than a pixel
-_LIP_STRENGTH = 0.85  # the model's mean lips are made up; share of their difference from skin that is kept
-_WHITE, _LID_SHADOW = 0.6, 0.8  # lids shade the white of the eye, which a light without shadows does not know
+_LIP_STRENGTH = 0.75  # the model's mean lips are made up; share of their difference from skin that is kept
+_BROW_STRENGTH = 0.8  # the model's brows are those of dark hair
+_WHITE, _LID_SHADOW = (
+    0.75,
+    0.88,
+)  # lids shade the white of the eye, which a light without shadows does not know
 _LIP_GAP = 0.45  # of the lips' colour, where closed lips of a model leave a slit
 _DARKEST, _BRIGHTEST = 0.02, 1.0
 _LEAST_LIGHT = 0.15  # of the light on the skin in view: a fit to little skin goes astray elsewhere
@@ -121,6 +125,8 @@ def _believable(model: FaceModel, shape: FaceShape, vivid: float, closed: bool) 
     difference = (albedo / skin).log()
     tone = difference.mean(-1, keepdim=True)
     difference = tone + vivid * (difference - tone)
+    if "brows" in model.regions:
+        difference[:, torch.as_tensor(model.region("brows"))] *= _BROW_STRENGTH
     if "lips" in model.regions:
         lips = torch.as_tensor(model.region("lips"))
         difference[:, lips] *= _LIP_STRENGTH
