@@ -189,7 +189,10 @@ class FaceModel:
         result = centre.reshape(1, -1)
         for field, value in given:
             basis = pick(array(field)[: value.shape[1]]).reshape(value.shape[1], -1)
-            result = result + (value if tensors else np.asarray(value, np.float32)) @ basis
+            if tensors:
+                result = result + value @ basis
+            else:  # einsum, not BLAS, whose sums depend on the number of threads
+                result = result + np.einsum("bk,kn->bn", np.asarray(value, np.float32), basis)
         if like is None:
             result = result.copy()
         return result.reshape(batch, *centre.shape)
