@@ -95,7 +95,9 @@ def _gradient(rng: np.random.Generator, size: int) -> np.ndarray:
 def _clouds(rng: np.random.Generator, size: int) -> np.ndarray:
     cell = between(rng, 10, 110) * size / 256
     field = octaves(rng, size, size, cell)
-    return mix(random_colour(rng), random_colour(rng), field * 0.5 + 0.5)
+    return mix(
+        random_colour(rng, saturation=(0, 0.7)), random_colour(rng, saturation=(0, 0.5)), field * 0.5 + 0.5
+    )
 
 
 def _shapes(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -138,7 +140,7 @@ def _stripes(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _foliage(rng: np.random.Generator, size: int) -> np.ndarray:
-    green = np.array([between(rng, 0.1, 0.5), between(rng, 0.25, 0.6), between(rng, 0.05, 0.3)])
+    green = np.array([between(rng, 0.2, 0.5), between(rng, 0.3, 0.55), between(rng, 0.12, 0.4)])
     field = octaves(rng, size, size, 30 * size / 256, count=5, decay=0.75)
     image = mix(green * 0.25, np.clip(green * 1.7, 0, 1), field * 0.35 + 0.45)
     sky = np.clip((octaves(rng, size, size, 60 * size / 256) - between(rng, 0.3, 1.5)) * 3, 0, 1)

@@ -59,7 +59,7 @@ def _tone(rng: np.random.Generator, strength: float) -> Change:
 
     def change(image: np.ndarray) -> np.ndarray:
         out = np.clip(image * gain.astype(np.float32) + np.float32(lift), 0, 1) ** np.float32(gamma)
-        grey = out.mean(-1, keepdims=True)
+        grey = cv2.transform(out, np.full((1, 3), 1 / 3, np.float32))[..., None]
         return np.asarray(np.clip(grey + np.float32(colourful) * (out - grey), 0, 1))
 
     return change
@@ -94,9 +94,9 @@ def _smaller(rng: np.random.Generator, share: float) -> Change:
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> Change:
-    grain = rng.standard_normal((*shape, 3), dtype=np.float32)
+    grain: np.ndarray = rng.standard_normal((*shape, 3), dtype=np.float32)
     if chance(rng, 0.4):
-        grain = np.repeat(grain.mean(-1, keepdims=True) * np.float32(1.7), 3, 2)
+        grain = cv2.transform(grain, np.full((3, 3), 1.7 / 3, np.float32))
     if chance(rng, 0.3):
         grain = cv2.GaussianBlur(grain, (0, 0), 0.8) * np.float32(2)
     grain *= np.float32(sigma)
@@ -116,5 +116,4 @@ def _jpeg(quality: int) -> Change:
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
-    grey = image @ np.array([0.299, 0.587, 0.114], np.float32)
-    return np.repeat(grey[..., None], 3, 2)
+    return np.asarray(cv2.transform(image, np.tile(np.array([0.299, 0.587, 0.114], np.float32), (3, 1))))

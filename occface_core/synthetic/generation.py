@@ -8,9 +8,12 @@ import cv2
 import numpy as np
 
 from occface_core.facemodel import FaceModel
+from occface_core.geometry.align import mean_landmarks
+from occface_core.geometry.illumination import AMBIENT
 from occface_core.synthetic.degrade import degrade
 from occface_core.synthetic.labels import LABELS
 from occface_core.synthetic.occluders.compose import Occlusion, occlude
+from occface_core.synthetic.occluders.face_frame import FaceFrame
 from occface_core.synthetic.options import SynthOptions
 from occface_core.synthetic.render import Figure, render
 from occface_core.synthetic.sample import SyntheticFace
@@ -67,7 +70,7 @@ def generate(
             "identity": face.identity,
             "expression": face.expression,
             "albedo": face.albedo,
-            "illumination": face.illumination,
+            "illumination": _exposed(face.illumination, figure.exposure),
         },
         rotation=figure.rotation,
         translation=figure.translation,
@@ -90,11 +93,34 @@ def _occlusions(figure: Figure, rng: np.random.Generator, options: SynthOptions)
     count = min(2 if chance(rng, options.second_occluder) else 1, len(options.occluders))
     done: list[Occlusion] = []
     image = figure.image
+    frame = _frame(figure)
     for kind in rng.permutation(len(options.occluders))[:count]:
-        one = occlude(image, figure.outline, options.occluders[int(kind)], rng, folder=options.cutouts)
+        one = occlude(
+            image, figure.outline, options.occluders[int(kind)], rng, frame=frame, folder=options.cutouts
+        )
         image = one.image
         done.append(one)
     return done
+
+
+def _frame(figure: Figure) -> FaceFrame:
+    """Return where the face is, from its pose: what `FaceFrame.fit` would estimate."""
+    scale = float(figure.intrinsics[0, 0] / figure.translation[2])
+    middle = figure.intrinsics[:2, 2] + scale * figure.translation[:2]
+    return FaceFrame(
+        scale=scale,
+        rotation=np.diag([1.0, 1.0, -1.0]) @ figure.rotation,
+        offset=middle.astype(np.float64),
+        landmarks=figure.outline.astype(np.float64),
+        reference=mean_landmarks().numpy(),
+    )
+
+
+def _exposed(illumination: np.ndarray, factor: float) -> np.ndarray:
+    """Return the coefficients (27,) of a light `factor` times as strong, the even light included."""
+    even = np.zeros((3, 9), np.float32)
+    even[:, 0] = AMBIENT
+    return np.asarray((illumination.reshape(3, 9) + even) * factor - even, np.float32).reshape(27)
 
 
 def _visible(figure: Figure, alpha: np.ndarray) -> np.ndarray:

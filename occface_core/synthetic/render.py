@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 import attrs
 import cv2
@@ -16,18 +15,22 @@ from occface_core.geometry.align import crop_to_photo
 from occface_core.geometry.camera import FOCAL_224, rotation_from_angles
 from occface_core.geometry.rasterise import Fragments, rasterise
 from occface_core.synthetic import shading
-from occface_core.synthetic.backgrounds import background, picture_files, read_picture
+from occface_core.synthetic.backgrounds import background
 from occface_core.synthetic.dress import Dress, dress, scalp_coordinates, smoothed
 from occface_core.synthetic.labels import FACE_LABELS, LABELS
 from occface_core.synthetic.noise import octaves
 from occface_core.synthetic.options import SynthOptions
 from occface_core.synthetic.sampler import FaceParameters, directed
 from occface_core.synthetic.seeds import between, chance, sample_generator
-from occface_core.synthetic.surface import smooth_normals, spread_directions
+from occface_core.synthetic.skins import colours_at, draw_skin, makehuman_coordinates, painted_vertices
+from occface_core.synthetic.surface import combine, smooth_normals, spread_directions, turn
 from occface_core.synthetic.wrinkles import wrinkle_map
 
 FINER = 2
 """The figure is drawn this many times as fine as the picture, which smooths its edges."""
+
+DARKEST, BRIGHTEN = 0.2, 2.5
+"""Mean brightness below which the exposure is raised, and by how much at most."""
 
 TURN = np.diag([1.0, -1.0, -1.0])
 
@@ -50,6 +53,7 @@ class Figure:
         depth: (S, S) mm along z, nan where there is no surface of the model.
         normals: (S, S, 3) unit normals in viewer axes, 0 where there is no surface.
         bump: (S, S) mm along the line of sight.
+        exposure: factor by which the whole picture was brightened, 1 or more, lest a face be lost in the dark.
     """
 
     image: np.ndarray
@@ -65,6 +69,7 @@ class Figure:
     depth: np.ndarray
     normals: np.ndarray
     bump: np.ndarray
+    exposure: float
 
 
 def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, options: SynthOptions) -> Figure:
@@ -77,7 +82,8 @@ def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, opt
         options: size, folders, strength of wrinkles.
     """
     size = options.size
-    vertices = model.vertices(face.identity[None], face.expression[None])[0]
+    vertices = combine(model.mean, model.identity, face.identity)
+    vertices = combine(vertices, model.expression, face.expression)
     camera = _camera(model, vertices, face, size)
     wear = dress(model, vertices, rng)
     triangles, material, labels = _mesh(model, wear)
@@ -90,9 +96,9 @@ def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, opt
 
     truth = _draw(vertices, camera, model.triangles, size)
     fine = _draw(whole, camera, triangles, size * FINER)
-    viewer = all_normals @ camera.rotation.T @ TURN
+    viewer = turn(all_normals, TURN @ camera.rotation)
     attributes = _attributes(model, face, wear, rng, viewer, whole, triangles, camera)
-    skin_texture, material = _skin_texture(model, rng, options, material)
+    skin_texture, material = _skin_texture(model, rng, options, material, attributes)
     corners, skins = triangles, len(model.triangles)
 
     expression = dict(zip(model.expression_names, face.expression.tolist(), strict=True))
@@ -119,9 +125,11 @@ def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, opt
     image, region, small_labels = _reduce(
         layer, fine_labels, background(rng, size, options.backgrounds), size
     )
+    exposure = _exposure(image, region)
+    image = np.clip(image * np.float32(exposure), 0, 1)
     points = _project(vertices[model.landmarks68], camera)
     seen_normals = np.zeros((size, size, 3), np.float32)
-    turned = (normals @ camera.rotation.T @ TURN).astype(np.float32)
+    turned = turn(normals, TURN @ camera.rotation).astype(np.float32)
     spread_directions(
         truth.triangle[0].numpy(), truth.barycentric[0].numpy(), model.triangles, turned, seen_normals
     )
@@ -139,6 +147,7 @@ def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, opt
         depth=truth.depth[0].numpy(),
         normals=seen_normals,
         bump=bump,
+        exposure=exposure,
     )
 
 
@@ -153,8 +162,7 @@ class Camera:
 
 def _project(points: np.ndarray, camera: Camera) -> np.ndarray:
     """Return (N, 2) pixels of points (N, 3) mm."""
-    turned = points @ camera.rotation.T + camera.translation
-    flat = turned @ camera.intrinsics.T
+    flat = turn(turn(points, camera.rotation) + camera.translation, camera.intrinsics)
     return np.asarray(flat[:, :2] / flat[:, 2:])
 
 
@@ -229,9 +237,7 @@ def _draw(vertices: np.ndarray, camera: Camera, triangles: np.ndarray, size: int
         np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]]) @ camera.intrinsics
     )
     triangles = np.require(triangles, requirements="W")
-    moved = vertices.astype(np.float32) @ camera.rotation.T.astype(np.float32) + camera.translation.astype(
-        np.float32
-    )
+    moved = (turn(vertices, camera.rotation) + camera.translation).astype(np.float32)
     return rasterise(
         torch.as_tensor(moved)[None],
         torch.as_tensor(matrix.astype(np.float32)),
@@ -254,7 +260,7 @@ def _attributes(
     """Return (N, ATTRIBUTES) float32 of all vertices, the model's first."""
     count, bare = len(whole), len(model.mean)
     table = np.zeros((count, shading.ATTRIBUTES), np.float32)
-    colour = model.albedo_colours(face.albedo[None])[0]
+    colour = combine(model.albedo_mean, model.albedo, face.albedo)
     table[:bare, :3] = np.clip(colour, 0.015, 0.98)
     table[:bare, [shading.U, shading.V]] = model.uv
     table[:bare, [shading.S, shading.T]] = _scalp_map(_Key(model))
@@ -329,7 +335,7 @@ def _openness(key: _Key) -> np.ndarray:
     for _ in range(40):
         way = rng.standard_normal(3)
         way /= np.linalg.norm(way)
-        cos = np.clip(normals @ way, 0, None)
+        cos = np.clip(turn(normals, way[None])[:, 0], 0, None)
         total += cos
         seen += cos * _sees(model.mean, model.triangles, way)
     # folds are never wholly dark: light bounces between skin and skin
@@ -349,7 +355,7 @@ def _sees(vertices: np.ndarray, triangles: np.ndarray, way: np.ndarray, size: in
     across = np.cross(helper, way)
     across /= np.linalg.norm(across)
     axes = np.stack((across, np.cross(way, across), -way))
-    turned = (vertices - vertices.mean(0)) @ axes.T
+    turned = turn(vertices - vertices.mean(0), axes)
     reach = float(np.abs(turned[:, :2]).max()) + 2
     flat = np.empty_like(turned, np.float32)
     # far = 1e5 mm makes the rays parallel enough
@@ -385,28 +391,36 @@ def _cast_shadow(whole: np.ndarray, triangles: np.ndarray, camera: Camera, key: 
     return _sees(whole, triangles, way)
 
 
-@lru_cache(maxsize=32)
-def _read_skin(path: Path) -> np.ndarray:
-    picture = read_picture(path)
-    return np.asarray(cv2.resize(picture, (768, 768), interpolation=cv2.INTER_AREA))
-
-
 def _skin_texture(
-    model: FaceModel, rng: np.random.Generator, options: SynthOptions, material: np.ndarray
+    model: FaceModel, rng: np.random.Generator, options: SynthOptions, material: np.ndarray, table: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a texture for the skin and the materials that use it, in half of the cases if a folder is given."""
+    """Return a texture for the skin and the materials that use it, in half of the cases if a folder is given.
+
+    Writes texture coordinates, and colours that match the texture where it does not reach, into `table`.
+    """
     if options.skins is None or not chance(rng, 0.5):
         return np.zeros((1, 1, 3), np.float32), material
-    files = picture_files(options.skins)
-    texture = _read_skin(files[int(rng.integers(len(files)))])
-    texture = np.clip(texture * (between(rng, 0.85, 1.15) + 0.05 * rng.standard_normal(3)), 0, 1)
-    own = np.zeros(len(model.mean), bool)
-    for region in ("eyeballs", "teeth", "tongue"):
-        own |= model.regions.get(region, own)
-    painted = material.copy()
-    skin = ~own[model.triangles].any(1)
-    painted[: len(model.triangles)][skin] = shading.PAINTED
-    return np.ascontiguousarray(texture, np.float32), painted
+    texture = draw_skin(rng, options.skins)
+    painted, count = _painted(_Key(model)), len(model.mean)
+    table[:count, [shading.P, shading.Q]] = makehuman_coordinates(model.uv.astype(np.float64))
+    table[:, shading.BROW] = 1
+    brows = model.regions["brows"]
+    skin = table[:count][model.regions["nose"], :3].mean()
+    table[:count][brows, shading.BROW] = np.clip(1.25 * table[:count][brows, :3].mean(1) / skin, 0.25, 1)
+    cheek = model.regions["jaw"] & painted
+    change = colours_at(texture, table[:count][cheek][:, [shading.P, shading.Q]]).mean(0) / table[:count][
+        cheek, :3
+    ].mean(0)
+    neck = model.regions.get("neck", np.zeros(count, bool))
+    table[:count][neck, :3] = np.clip(table[:count][neck, :3] * change, 0.015, 0.98)
+    material = material.copy()
+    material[: len(model.triangles)][painted[model.triangles].all(1)] = shading.PAINTED
+    return texture, material
+
+
+@lru_cache(maxsize=2)
+def _painted(key: _Key) -> np.ndarray:
+    return painted_vertices(key.model)
 
 
 def _grain(rng: np.random.Generator) -> np.ndarray:
@@ -432,11 +446,17 @@ def _reduce(
     return np.clip(image, 0, 1).astype(np.float32), np.asarray(region, np.float32), labels.astype(np.uint8)
 
 
+def _exposure(image: np.ndarray, region: np.ndarray) -> float:
+    """Return the factor that lifts a very dark face's mean brightness towards `DARKEST`."""
+    mean = float((image.mean(-1) * region).sum() / max(float(region.sum()), 1e-6))
+    return min(max(DARKEST / max(mean, 1e-3), 1.0), BRIGHTEN)
+
+
 def _seen(
     points: np.ndarray, camera: Camera, depth: np.ndarray, size: int, tolerance: float = 4.0
 ) -> np.ndarray:
     """Return (68,) bool: no other surface lies more than `tolerance` mm before the point."""
-    moved = points @ camera.rotation.T + camera.translation
+    moved = turn(points, camera.rotation) + camera.translation
     scale = size / (2 * camera.intrinsics[0, 2] + 1)
     pixels = (_project(points, camera) + 0.5) * scale - 0.5
     column, row = np.round(pixels).astype(int).T

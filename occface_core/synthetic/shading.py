@@ -7,9 +7,10 @@ import numpy as np
 from occface_core.synthetic.occluders.raster import compiled
 
 # Columns of the vertex attributes.
-RED, GREEN, BLUE, U, V, HAIR, BEARD, GLOSS, AMBIENT, LIT, S, T = range(12)
-ATTRIBUTES = 12
-"""U, V lie in the model's texture plane; S, T in that of hair and cloth."""
+RED, GREEN, BLUE, U, V, HAIR, BEARD, GLOSS, AMBIENT, LIT, S, T, P, Q, BROW = range(15)
+ATTRIBUTES = 15
+"""U, V lie in the model's texture plane; S, T in that of hair and cloth,
+P, Q in that of an outside skin texture, which BROW darkens."""
 
 SKIN, HAIR_SHEET, CLOTH, PAINTED = range(4)
 """Materials of triangles: vertex colours, strands, cloth, skin with an outside texture."""
@@ -85,7 +86,7 @@ def shade_figure(
     hx, hy, hz = key[0], key[1], key[2] + 1.0
     size = np.sqrt(hx * hx + hy * hy + hz * hz) + 1e-6
     hx, hy, hz = hx / size, hy / size, hz / size
-    a = np.empty(attributes.shape[1])
+    a = np.empty(ATTRIBUTES)
     colour = np.empty(3)
     for y in range(height):
         for x in range(width):
@@ -94,7 +95,7 @@ def shade_figure(
                 continue
             i, j, k = corners[t, 0], corners[t, 1], corners[t, 2]
             wi, wj, wk = weight[y, x, 0], weight[y, x, 1], weight[y, x, 2]
-            for c in range(attributes.shape[1]):
+            for c in range(ATTRIBUTES):
                 a[c] = wi * attributes[i, c] + wj * attributes[j, c] + wk * attributes[k, c]
             nx = wi * normals[i, 0] + wj * normals[j, 0] + wk * normals[k, 0]
             ny = wi * normals[i, 1] + wj * normals[j, 1] + wk * normals[k, 1]
@@ -113,10 +114,10 @@ def shade_figure(
                     colour[c] = a[c] * (1 + g)
                 if what == PAINTED:
                     side = skin_texture.shape[0]
-                    tx = min(max(int(a[U] * side), 0), side - 1)
-                    ty = min(max(int((1 - a[V]) * side), 0), side - 1)
+                    tx = min(max(int(a[P] * side), 0), side - 1)
+                    ty = min(max(int((1 - a[Q]) * side), 0), side - 1)
                     for c in range(3):
-                        colour[c] = skin_texture[ty, tx, c]
+                        colour[c] = skin_texture[ty, tx, c] * a[BROW] * (1 + 0.5 * g)
                 if a[BEARD] > 0.02:
                     mix = min(max(a[BEARD] * (0.8 + 6 * g), 0.0), 0.9)
                     for c in range(3):
@@ -152,7 +153,11 @@ def shade_figure(
                 nx, ny, nz = nx / size, ny / size, nz / size
             facing = max(nx * key[0] + ny * key[1] + nz * key[2], 0.0)
             cos = max(nx * hx + ny * hy + nz * hz, 0.0)
-            high = gloss * cos ** (10 + 90 * min(gloss, 1.0)) * a[LIT] if gloss > 0.005 and cos > 0.3 else 0.0
+            high = 0.0
+            if gloss > 0.005 and cos > 0.3:  # a rational stand-in for the power of a Blinn highlight
+                sharp = 10 + 90 * min(gloss, 1.0)
+                high = gloss * cos / (sharp - sharp * cos + cos) * a[LIT]
+                high *= cos
             rim = 0.25 * gloss * ((1 - nz) * (1 - nz)) ** 2
             for c in range(3):
                 h = harmonics[c]

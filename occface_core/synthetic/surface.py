@@ -1,10 +1,24 @@
-"""Compiled helpers on meshes that are drawn once and thrown away."""
+"""Small helpers on meshes whose results do not depend on the number of threads, as matrix libraries' do."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from occface_core.synthetic.occluders.raster import compiled
+
+
+def turn(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return points (N, 3) times the transpose of a matrix (3, 3)."""
+    return np.asarray(np.einsum("nk,ck->nc", points, matrix))
+
+
+def combine(mean: np.ndarray, basis: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Return mean (V, 3) + sum of basis (K, V, 3) times coefficients (K,), float32, always in the same order."""
+    total = mean.astype(np.float32, copy=True)
+    for part, weight in zip(basis, coefficients.astype(np.float32), strict=True):
+        if weight != 0:
+            total += weight * part
+    return total
 
 
 @compiled

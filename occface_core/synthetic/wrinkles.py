@@ -15,7 +15,7 @@ from occface_core.synthetic.noise import octaves
 from occface_core.synthetic.seeds import between, sample_generator
 
 SIDE = 384
-VARIANTS = 3
+VARIANTS = 5
 KINDS = ("forehead", "frown", "crows_feet", "nasolabial", "marionette", "under_eye", "pores", "lumps")
 
 
@@ -50,10 +50,8 @@ def wrinkle_map(
     }
     total = np.zeros((SIDE, SIDE), np.float32)
     for k, kind in enumerate(KINDS):
-        share = rng.dirichlet(np.full(VARIANTS, 0.7))
         gain = depth[kind] * between(rng, 0.4, 1.3)
-        for variant in range(VARIANTS):
-            total += np.float32(gain * share[variant]) * maps[k, variant]
+        total += np.float32(gain) * maps[k, int(rng.integers(VARIANTS))]
     return total
 
 

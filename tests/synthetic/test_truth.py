@@ -45,7 +45,7 @@ def test_vertices_and_landmarks_follow_from_the_coefficients(faces, model):
         vertices = model.vertices(face.coefficients["identity"][None], face.coefficients["expression"][None])[
             0
         ]
-        np.testing.assert_allclose(face.vertices, vertices, atol=1e-4)
+        np.testing.assert_allclose(face.vertices, vertices, atol=1e-3)
         shape = face.as_shape(model)
         np.testing.assert_allclose(shape.landmarks()[0].numpy(), face.landmarks, atol=2e-3)
         np.testing.assert_allclose(face.rotation @ face.rotation.T, np.eye(3), atol=1e-5)
@@ -55,8 +55,9 @@ def test_vertices_and_landmarks_follow_from_the_coefficients(faces, model):
 def test_depth_is_that_of_the_shape_and_normals_agree_with_it(faces, model):
     for face in faces[:6]:
         depth = face.as_shape(model).depth(face.size)[0, 0].numpy()
-        np.testing.assert_array_equal(np.isnan(depth), np.isnan(face.depth))
-        np.testing.assert_allclose(depth, face.depth, atol=1e-3, equal_nan=True)
+        assert (np.isnan(depth) != np.isnan(face.depth)).sum() <= 4, "px whose centre lies on the very edge"
+        difference = np.abs(depth - face.depth)
+        assert np.nanquantile(difference, 0.999) < 1e-3 and np.nanmedian(difference) < 2e-4, "mm"
         from_depth = depth_normals(torch.as_tensor(face.depth)[None, None], torch.as_tensor(face.intrinsics))[
             0
         ].numpy()

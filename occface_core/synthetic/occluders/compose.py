@@ -76,6 +76,7 @@ def occlude(
     rng: np.random.Generator,
     *,
     light: Light | None = None,
+    frame: FaceFrame | None = None,
     folder: str | None = None,
 ) -> Occlusion:
     """Put an occluder on a face and say all about it; see `add_occluder`.
@@ -86,6 +87,7 @@ def occlude(
         kind: one of `OCCLUDERS` or "cutout".
         rng: source of randomness.
         light: light on the face; guessed from the picture if None.
+        frame: where the face is; fitted to the landmarks if None.
         folder: folder of cut-outs.
     """
     picture, points = _checked(image, landmarks, kind, folder)
@@ -97,8 +99,9 @@ def occlude(
     label = LABEL_OF.get(kind, "other")
     if visible.min() < 1 or max(high - low) < 2:  # no face in the picture, nothing to hide
         return Occlusion(image=image.copy(), alpha=nothing, shadow=nothing + 1, kind=kind, label=label)
-    light = estimate_light(picture, points) if light is None else light
-    frame = FaceFrame.fit(points)
+    frame = FaceFrame.fit(points) if frame is None else frame
+    if light is None:
+        light = attrs.evolve(estimate_light(picture, points), crown=_crown(picture, frame))
     window, scale = _window(frame, height, width)
     least = LEAST_SHARE * float(np.prod(visible))
     layer = np.zeros((1, 1, 4), np.float32)
@@ -122,6 +125,16 @@ def occlude(
         if float(box.sum()) >= max(least, 1.0):
             break
     return _blend(image, picture, layer, window, frame, light, kind, rng)
+
+
+def _crown(picture: np.ndarray, frame: FaceFrame) -> np.ndarray | None:
+    """Return (3,) the colour where hair should be, above the forehead."""
+    x, y = frame.rigid(np.array([0.0, 128.0, -45.0]))[:2]
+    reach = max(round(9 * frame.scale), 1)
+    patch = picture[
+        max(int(y) - reach, 0) : max(int(y) + reach, 0), max(int(x) - reach, 0) : max(int(x) + reach, 0)
+    ]
+    return np.median(patch.reshape(-1, 3), 0) if patch.size else None
 
 
 def _checked(

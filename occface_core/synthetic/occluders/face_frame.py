@@ -70,7 +70,7 @@ class FaceFrame:
 
     def rigid(self, points: np.ndarray) -> np.ndarray:
         """Return picture coordinates (..., 3) of points (..., 3) mm."""
-        turned = self.scale * (np.asarray(points, np.float64) @ self.rotation.T)
+        turned = self.scale * np.einsum("...k,ck->...c", np.asarray(points, np.float64), self.rotation)
         turned[..., :2] += self.offset
         return np.asarray(turned)
 
@@ -89,7 +89,7 @@ class FaceFrame:
         weight = np.exp(-distance / (2 * 18.0**2))
         if abs(self.yaw) > 0.5:
             weight[:, :17] *= 0.3
-        moved = weight @ residual / (weight.sum(1, keepdims=True) + 0.05)
+        moved = np.einsum("nk,kc->nc", weight, residual) / (weight.sum(1, keepdims=True) + 0.05)
         turned[..., :2] += moved.reshape(*turned.shape[:-1], 2)
         return turned
 

@@ -29,7 +29,7 @@ def hair_tone(rng: np.random.Generator) -> np.ndarray:
 
 def hair(canvas: Canvas, rng: np.random.Generator) -> None:
     """Draw hair that hangs over the face."""
-    tone = hair_tone(rng)
+    tone = _matching_tone(canvas, rng)
     kind = pick(rng, "fringe", "fringe", "side", "side", "curtain", "strands", "wind")
     if kind == "fringe":
         _locks(canvas, rng, tone, _fringe(rng), density=1.0)
@@ -40,7 +40,20 @@ def hair(canvas: Canvas, rng: np.random.Generator) -> None:
             _locks(canvas, rng, tone, _side(rng, sign, inner=between(rng, 30, 52)), density=1.0)
     else:
         roots = _fringe(rng) if kind == "strands" else _wind(rng)
-        _locks(canvas, rng, tone, roots, density=between(rng, 0.12, 0.4))
+        _locks(canvas, rng, tone, roots, density=between(rng, 0.25, 0.6))
+
+
+def _matching_tone(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
+    """Return hair's own colour: in most cases that above the forehead, if it can be hair and not skin or sky."""
+    tone, light = hair_tone(rng), canvas.light
+    if light.skin.mean() < 0.35:  # dark skin seldom goes with fair hair
+        tone = np.minimum(tone, HAIR_TONES[2])
+    if light.crown is None or not chance(rng, 0.8):
+        return tone
+    if np.abs(light.crown - light.skin).mean() < 0.06 or light.crown.mean() > 1.25 * light.skin.mean():
+        return tone
+    found = light.crown / np.clip(light.ambient + 0.75 * light.diffuse, 0.15, None)
+    return np.clip(found * between(rng, 0.85, 1.15), 0.02, 0.95).astype(np.float32)
 
 
 Locks = list[tuple[np.ndarray, float]]
@@ -53,17 +66,17 @@ def _fringe(rng: np.random.Generator) -> Locks:
     left, right = (between(rng, -74, -50), between(rng, 50, 74)) if chance(rng, 0.8) else (-70.0, 5.0)
     parting = between(rng, -30, 30) if chance(rng, 0.35) else None
     locks = []
-    for _ in range(int(rng.integers(34, 60))):
+    for _ in range(int(rng.integers(44, 74))):
         x = between(rng, left, right)
-        root = np.array([x * 0.8, 118 - 0.004 * x * x, -42 - 0.003 * x * x])
-        lean = sweep * (0.5 + 0.5 * rng.random())
+        root = np.array([x * 1.02, 134 - 0.006 * x * x, -58 - 0.004 * x * x])
+        lean = sweep * (0.4 + 0.6 * rng.random()) + rng.normal(0, 5)
         if parting is not None:
             lean = np.sign(x - parting) * between(rng, 15, 40)
-            root[0] = parting * 0.6 + 0.45 * x
-        bottom = end + rng.normal(0, 7) + 0.006 * x * x * rng.random()
+            root[0] = parting * 0.5 + 0.6 * x
+        bottom = end + rng.normal(0, 9) + 0.006 * x * x * rng.random()
         tip = np.array([x + lean, bottom, 10 - 0.0045 * (x + lean) ** 2])
-        bulge = root * 0.45 + tip * 0.55 + np.array([lean * 0.1, 6, 16])
-        locks.append((np.stack((root, root + [lean * 0.1, -10, 24], bulge, tip)), between(rng, 5, 12)))
+        bulge = root * 0.4 + tip * 0.6 + np.array([lean * 0.1, 10, 14])
+        locks.append((np.stack((root, root + [lean * 0.1, -4, 34], bulge, tip)), between(rng, 4, 13)))
     return locks
 
 
@@ -120,9 +133,16 @@ def _locks(
             swing = wave * np.sin(phase + 2 * np.pi * curl * t + 0.2 * spread) * t
             path = basis @ placed + ((spread * taper + swing)[:, None] * across)
             path += np.cumsum(rng.normal(0, 0.25 * scale, (12, 2)), 0) * t[:, None]
-            paths.append(path)
-            tones.append(tone * shade * np.clip(rng.normal(1, 0.16), 0.5, 1.7))
-            widths.append(strand * (rng.uniform(1.5, 3.0) if density > 0.6 else rng.uniform(0.7, 1.5)))
+            full = strand * (rng.uniform(1.5, 3.0) if density > 0.6 else rng.uniform(0.7, 1.5))
+            hue = tone * shade * np.clip(rng.normal(1, 0.16), 0.5, 1.7)
+            for part, share in (
+                (slice(0, 8), 1.0),
+                (slice(7, 10), 0.7),
+                (slice(9, 12), 0.4),
+            ):  # thinner to the tip
+                paths.append(path[part])
+                tones.append(hue)
+                widths.append(full * share)
     colour, alpha = canvas.strokes(paths, widths, np.clip(np.array(tones), 0.01, 1))
     band = np.exp(-(octaves(rng, canvas.height, canvas.width, 60 * scale, count=2) ** 2) / 0.25)
     lit = canvas.lit(np.ones(3), 0.75)

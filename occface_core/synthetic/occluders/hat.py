@@ -57,7 +57,7 @@ def _crown(
     y = low + tall * t + 40 * t + _slope(z)
     folds = 0.9 * smooth_field(rng, 24, 64, 9)
     canvas.surface(canvas.frame.rigid(np.stack((x, y + 0 * x, z), -1)), texture[::-1], tiles=(1, 4), height_map=folds,
-                   gloss=0.03)  # fmt: skip
+                   gloss=0.03, behind_head=5.0)  # fmt: skip
 
 
 def _cuff(
@@ -68,7 +68,9 @@ def _cuff(
     grow = 6 + thick * np.sin(np.pi * np.clip(t * 0.9 + 0.05, 0, 1)) ** 0.4
     x, z = _oval(angle + 0 * t, grow)
     y = high + (low - high) * t + _slope(z)
-    canvas.surface(canvas.frame.rigid(np.stack((x, y, z), -1)), texture, tiles=(0.5, 4), gloss=0.02)
+    canvas.surface(
+        canvas.frame.rigid(np.stack((x, y, z), -1)), texture, tiles=(0.5, 4), gloss=0.02, behind_head=5.0
+    )
 
 
 def _brim(
@@ -90,9 +92,11 @@ def _brim(
     y = low + _slope(z) - droop * reach * t * profile - curve * (part**2) * t * (1 if open_angle < 3 else 0.3)
     y = y + (2.5 * smooth_field(rng, 12, 40, 10) * t if open_angle > 3 else 0)
     points = canvas.frame.rigid(np.stack((x, y, z), -1))
-    canvas.surface(points, texture if chance(rng, 0.7) else plain(rng), tiles=(1, 3), gloss=0.03)
+    canvas.surface(
+        points, texture if chance(rng, 0.7) else plain(rng), tiles=(1, 3), gloss=0.03, behind_head=5.0
+    )
     if chance(rng, 0.6):  # the under side is darker
-        canvas.surface(points - [0, 0, 1.0], texture.mean((0, 1)) * 0.5)
+        canvas.surface(points - [0, 0, 1.0], texture.mean((0, 1)) * 0.5, behind_head=5.0)
 
 
 def _hood(canvas: Canvas, rng: np.random.Generator, texture: np.ndarray) -> None:
@@ -105,9 +109,10 @@ def _hood(canvas: Canvas, rng: np.random.Generator, texture: np.ndarray) -> None
     high = narrow * (88 + 42 * t)
     x = wide * np.sin(angle)
     y = 4 + high * np.cos(angle)
-    z = 12 - 34 * np.abs(np.sin(angle)) + 14 * np.sin(np.pi * np.clip(t * 1.3, 0, 1)) - 85 * t**2
+    z = 4 - 52 * np.abs(np.sin(angle)) + 14 * np.sin(np.pi * np.clip(t * 1.3, 0, 1)) - 85 * t**2
     folds = 1.8 * smooth_field(rng, 16, 60, 7) + 1.5 * np.sin(
         6 * np.pi * t + 2 * smooth_field(rng, 16, 60, 20)
     )
-    points = frame.place(np.stack((x, y + 0 * z, z), -1))
+    shape = np.stack((x, y + 0 * z, z), -1)
+    points = frame.rigid(shape) if abs(frame.yaw) > 0.45 else frame.place(shape)
     canvas.surface(points, texture, tiles=(1, 5), height_map=folds, gloss=0.02)

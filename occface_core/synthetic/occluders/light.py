@@ -16,12 +16,14 @@ class Light:
         diffuse: (3,) RGB strength of the directed light.
         ambient: (3,) RGB strength from all sides.
         skin: (3,) RGB mean colour of the lit skin.
+        crown: (3,) RGB colour above the forehead, as lit; None where the picture ends below it.
     """
 
     direction: np.ndarray
     diffuse: np.ndarray
     ambient: np.ndarray
     skin: np.ndarray
+    crown: np.ndarray | None = None
 
 
 def estimate_light(image: np.ndarray, landmarks: np.ndarray) -> Light:

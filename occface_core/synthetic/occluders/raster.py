@@ -8,14 +8,17 @@ from typing import Any
 import numba
 import numpy as np
 
+FAST = {"contract", "arcp", "nsz", "reassoc"}
+"""Freedoms that the compiler may take; not-a-number and infinity keep their meaning."""
+
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile without the interpreter's lock; keep the machine code on disk where that is possible."""
     quick: Any
     try:
-        quick = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+        quick = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)(function)
     except RuntimeError:  # no writable place for the cache
-        quick = numba.njit(nogil=True, error_model="numpy")(function)
+        quick = numba.njit(nogil=True, error_model="numpy", fastmath=FAST)(function)
     return quick  # type: ignore[no-any-return]
 
 

@@ -45,9 +45,10 @@ def scarf(canvas: Canvas, rng: np.random.Generator) -> None:
     period = between(rng, 16, 42) if kind == "wrap" else between(rng, 24, 60)
     amplitude = between(rng, 2.5, 7) if kind == "wrap" else between(rng, 0.8, 3)
     folds = amplitude * np.abs(np.sin(np.pi * dip / period)) ** 0.7 * np.clip(v * 3, 0.15, 1)
-    folds = folds + 0.8 * smooth_field(rng, ROWS, COLUMNS, 7)
+    folds = folds * np.clip(v * 8, 0, 1) + 0.8 * smooth_field(rng, ROWS, COLUMNS, 7) * np.clip(v * 5, 0, 1)
     upper = y[..., None] > -70
-    placed = np.where(upper, canvas.frame.place(points), canvas.frame.rigid(points) + _chin_shift(canvas))
+    soft = (canvas.frame.place(points) + canvas.frame.rigid(points)) / 2
+    placed = np.where(upper, soft, canvas.frame.rigid(points) + _chin_shift(canvas))
     size = between(rng, 2, 4)
     canvas.surface(placed, texture, tiles=(size * 0.8, size * 1.6), height_map=folds, gloss=0.02)
 
@@ -55,7 +56,7 @@ def scarf(canvas: Canvas, rng: np.random.Generator) -> None:
 def _chin_shift(canvas: Canvas) -> np.ndarray:
     """Return (3,) pixels by which the chin of this face departs from the mean's."""
     at = canvas.frame.reference[8] - [0, 4, 0]
-    return np.asarray(canvas.frame.place(at) - canvas.frame.rigid(at))
+    return np.asarray(canvas.frame.place(at) - canvas.frame.rigid(at)) / 2
 
 
 def _radius(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
