@@ -22,6 +22,7 @@ import numpy as np
 import torch
 import typer
 
+from occface_paper.faces.find import FoundFaces
 from occface_paper.landmarks.crop import apply
 from occface_paper.landmarks.data import load_face_crops
 from occface_paper.landmarks.evaluate import nme
@@ -58,17 +59,18 @@ def as_tensor(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
 
 
-def mean_shapes(stage: MobileNetV3Landmarks, photo: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+def mean_shapes(stage: MobileNetV3Landmarks, faces: FoundFaces) -> tuple[np.ndarray, np.ndarray]:
     """The null method: the mean face in each found box, the same confidence everywhere."""
-    faces = stage.find(photo)
     mean = stage._network.mean_shape.double().numpy()
     shapes = [apply(np.linalg.inv(box_crop(b)), mean) for b in faces.boxes.double().numpy()]
     return np.array(shapes).reshape(-1, 68, 2), np.ones((len(faces), 68))
 
 
-def answers(stage: MobileNetV3Landmarks, photo: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+def answers(
+    stage: MobileNetV3Landmarks, photo: torch.Tensor, faces: FoundFaces
+) -> tuple[np.ndarray, np.ndarray]:
     """Points and confidence of a stage."""
-    landmarks = stage.run(photo)
+    landmarks = stage.place(photo, faces)
     return landmarks.points.double().numpy(), landmarks.confidence.double().numpy()
 
 
@@ -104,9 +106,9 @@ def main(
     for each in (stage, once):
         each.setup("cpu")
     methods = {
-        "mobilenet_v3": lambda photo: answers(stage, photo),
-        "one_pass": lambda photo: answers(once, photo),
-        "mean_shape": lambda photo: mean_shapes(stage, photo),
+        "mobilenet_v3": lambda photo, faces: answers(stage, photo, faces),
+        "one_pass": lambda photo, faces: answers(once, photo, faces),
+        "mean_shape": lambda photo, faces: mean_shapes(stage, faces),
     }
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
@@ -128,13 +130,16 @@ def main(
                 rng = np.random.default_rng((seed, number))
                 others = [crops.images[np.flatnonzero(~crops.is_val)[number]]]
                 image, _ = occlude(image, truth, kind, rng, severity=severity, cutouts=cutouts, others=others)
-            pictures.append((as_tensor(image), truth))
+            photo = as_tensor(image)
+            begin = time.perf_counter()
+            faces = stage.find(photo)
+            pictures.append((photo, truth, faces, time.perf_counter() - begin))
         for name, method in methods.items():
             errors, single, confidences, seconds = [], [], [], 0.0
-            for photo, truth in pictures:
+            for photo, truth, faces, finding in pictures:
                 begin = time.perf_counter()
-                points, confidence = method(photo)
-                seconds += time.perf_counter() - begin
+                points, confidence = method(photo, faces)
+                seconds += time.perf_counter() - begin + finding
                 hit = nearest(points, truth)
                 if hit is None:
                     continue

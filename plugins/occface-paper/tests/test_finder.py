@@ -9,7 +9,7 @@ from occface_paper.faces.assign import targets
 from occface_paper.faces.find import FoundFaces, find_faces, resized, suppress, thinned
 from occface_paper.faces.loss import focal_loss
 from occface_paper.faces.network import STRIDES, FaceNetwork, decode
-from occface_paper.faces.verifier import FIVE_PLACES, verified
+from occface_paper.faces.verifier import FIVE_PLACES, opinions
 
 
 def test_every_face_is_asked_for_and_decodes_to_itself():
@@ -65,17 +65,15 @@ def test_an_untrained_finder_sees_nothing_in_any_size():
         assert found.boxes.shape == (0, 4) and found.points.shape == (0, 5, 2) and len(found) == 0
 
 
-def test_the_verifier_adds_its_logit_and_orders_by_the_sum():
+def test_the_verifier_sees_each_candidates_own_pixels():
     class Opinion(torch.nn.Module):
         def forward(self, crop: torch.Tensor) -> torch.Tensor:
-            return (crop.mean((1, 2, 3)) - 0.5) * 20
+            return crop.mean((1, 2, 3))
 
     photo = torch.zeros(1, 3, 60, 200)
     photo[..., :100] = 1.0
     boxes = torch.tensor([[130.0, 10, 170, 50], [30, 10, 70, 50]])
     points = (boxes[:, :2] + boxes[:, 2:])[:, None] / 2 + torch.tensor(FIVE_PLACES) * 20
     faces = FoundFaces(boxes=boxes, points=points, scores=torch.tensor([0.9, 0.6]))
-    kept = verified(Opinion(), photo, faces, threshold=0.5)
-    assert kept.boxes.tolist() == [[30.0, 10, 70, 50]]
-    assert torch.allclose(torch.logit(kept.scores), torch.logit(torch.tensor(0.6)) + 10, atol=0.05)
-    assert len(verified(Opinion(), photo, faces[:0], threshold=0.5)) == 0
+    assert torch.allclose(opinions(Opinion(), photo, faces), torch.tensor([0.0, 1.0]), atol=1e-3)
+    assert opinions(Opinion(), photo, faces[:0]).shape == (0,)

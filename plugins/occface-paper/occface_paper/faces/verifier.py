@@ -47,31 +47,22 @@ class FaceVerifier(nn.Module):
 
 
 @torch.inference_mode()
-def verified(verifier: FaceVerifier, photo: Tensor, faces: FoundFaces, threshold: float) -> FoundFaces:
-    """Keep the faces whose combined score reaches a threshold; the combined score replaces the finder's.
-
-    The combined score is the sigmoid of the two logits' sum, the finder's and the verifier's.
+def opinions(verifier: nn.Module, photo: Tensor, faces: FoundFaces) -> Tensor:
+    """The verifier's logit (F,) of each candidate being a face.
 
     Args:
         verifier: trained, in evaluation mode, on the photo's device.
         photo: (1, 3, H, W) float32 RGB in [0, 1].
         faces: the finder's candidates.
-        threshold: 0 to 1.
     """
     from occface_paper.landmarks.predict import cut_out
 
-    if not len(faces):
-        return faces
-    logits = []
+    logits = [photo.new_zeros(0)]
     for begin in range(0, len(faces), 64):
         part = faces[begin : begin + 64]
         crops = alignments(part.boxes, part.points)
-        batch = torch.stack([cut_out(photo, crop, SIZE) for crop in crops])
-        logits.append(verifier(batch))
-    score = (torch.logit(faces.scores, eps=1e-4) + torch.cat(logits)).sigmoid()
-    order = score.argsort(descending=True)
-    order = order[score[order] >= threshold]
-    return FoundFaces(boxes=faces.boxes, points=faces.points, scores=score)[order]
+        logits.append(verifier(torch.stack([cut_out(photo, crop, SIZE) for crop in crops])))
+    return torch.cat(logits)
 
 
 def alignments(boxes: Tensor, points: Tensor) -> list[np.ndarray]:
