@@ -288,5 +288,5 @@ def test_masks_are_read_at_the_photos_size(tmp_path):
     mask[:, 3:] = 255
     Image.fromarray(mask).save(tmp_path / "m.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png", 8, 6), mask / np.float32(255))
-    with pytest.raises(PhotoError, match="6 x 8 pixels, but its photo is 20 x 10"):
+    with pytest.raises(PhotoError, match="6 x 8 pixels, its photo 20 x 10"):
         read_mask(tmp_path / "m.png", 10, 20)

@@ -70,7 +70,7 @@ def test_the_meshes_are_read_back_in_every_format(saved, result):
     for kind in ("glb", "obj", "ply", "stl"):
         base = trimesh.load(saved / f"face_0/base.{kind}", force="mesh", process=False)
         detailed = trimesh.load(saved / f"face_0/mesh.{kind}", force="mesh", process=False)
-        assert len(detailed.faces) == 4 * len(base.faces)
+        assert len(detailed.faces) > 2 * len(base.faces)  # split where detail is seen
         if kind in ("glb", "ply"):
             assert len(base.vertices) == vertices
             assert np.abs(base.vertices - result.faces.shape.vertices[0].numpy()).max() < 1e-3
