@@ -150,6 +150,18 @@ def main(
                         figures.setdefault((name, group), []).append(figure)
             for name in names:
                 _say(name, kind, figures[name, kind])
+            _write(out, names, figures, about)
+    for name in names:
+        _say(name, "all", figures[name, "all"])
+
+
+def _write(
+    out: Path,
+    names: list[str],
+    figures: dict[tuple[str, str], list[tuple[float, float, float]]],
+    about: dict[str, Any],
+) -> None:
+    """Write the rows measured so far beside those of other methods."""
     rows: list[dict[str, Any]] = []
     if out.exists():
         with out.open(newline="") as file:
@@ -169,8 +181,6 @@ def main(
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    for name in names:
-        _say(name, "all", figures[name, "all"])
 
 
 def _say(name: str, group: str, values: list[tuple[float, float, float]]) -> None:

@@ -153,7 +153,7 @@ def _about(hole: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 _BAND = 10.0  # pixels at the reference size
-_NEAR, _ENOUGH = 32.0, 45.0  # pixels at the reference size; the second squared
+_NEAR, _ENOUGH = 70.0, 45.0  # pixels at the reference size; the second squared
 _SMALLEST = 16  # pixels; below, there is nothing to draw
 
 
