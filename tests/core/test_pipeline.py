@@ -30,7 +30,7 @@ def test_visibility_is_read_off_the_matte():
     faces = make()(PHOTO)
     hidden = faces.landmarks.points[0, :, 0] < 126
     shown = faces.landmarks.points[0, :, 0] > 129
-    assert faces.landmarks.visible[0, hidden].max() == 0
+    assert faces.landmarks.visible[0, hidden].max() < 1e-5  # sampled between pixels: rounding
     assert faces.landmarks.visible[0, shown].min() == 1
 
 

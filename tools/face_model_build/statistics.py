@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 import numpy as np
+from scipy.linalg import eigh
 
 
 def rigid_align(shapes: np.ndarray, reference: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -51,8 +52,8 @@ def principal_components(
     centred = data - centre
     scaled = (centred * weights).astype(np.float64)
     gram = scaled @ scaled.T / len(data)
-    values, vectors = np.linalg.eigh(gram)
-    order = np.argsort(values)[::-1][:count]
+    values, vectors = eigh(gram, subset_by_index=(len(data) - count, len(data) - 1))
+    order = np.argsort(values)[::-1]
     deviation = np.sqrt(np.maximum(values[order], 1e-12))
     coefficients = vectors[:, order] * np.sqrt(len(data))
     basis = coefficients.T @ centred / len(data)

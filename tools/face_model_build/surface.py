@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from . import cage as cages
 from .control import ControlPoints
 from .eyes import eyeball_weights, make_eyeball
-from .subdivision import linear_weights, refine
+from .subdivision import edge_table, linear_weights, refine
 
 # The averaged heads' eyes point outwards a little; turned in by this much they meet about 1 m ahead.
 CONVERGENCE = np.radians(4.0)
@@ -48,6 +48,7 @@ class Surface:
         self.source_uv = source @ np.nan_to_num(cage.source_uv)
         self.source_uv[(source @ (~known).astype(float)) > 0] = np.nan
         self._position = position
+        self._edges = edge_table(cage.quads)[0]
         blocks, self.eye_angle = [rows], np.full(len(position), np.nan)
         ball = make_eyeball()
         place = int(position.max()) + 1
@@ -82,14 +83,20 @@ class Surface:
         _, representative, back = np.unique(self._position, return_index=True, return_inverse=True)
         self.weld = representative[back]
 
-    def vertex_of(self, control: ControlPoints, base_ids: np.ndarray) -> np.ndarray:
-        """Return the model vertex of every base-mesh vertex, preferring the head's copy at a seam."""
-        cage_ids = np.searchsorted(control.keep, base_ids)
+    def landmark_vertices(self, control: ControlPoints, names: list[str]) -> np.ndarray:
+        """Return the model vertices of base-mesh vertices ``a`` or edge midpoints ``a+b``.
+
+        At a texture seam the head's copy is taken.
+        """
         result = []
-        for wanted in cage_ids:
+        for name in names:
+            ends = np.sort(np.searchsorted(control.keep, [int(word) for word in name.split("+")]))
+            wanted = ends[0]
+            if len(ends) == 2:
+                edge = np.flatnonzero((self._edges == ends).all(axis=1))[0]
+                wanted = len(control.keep) + edge
             copies = np.flatnonzero((self._position == wanted) & (self.part != cages.EYE))
-            on_head = copies[self.part[copies] == cages.HEAD]
-            result.append((on_head if len(on_head) else copies)[0])
+            result.append(copies[np.argmin(self.part[copies])])
         return np.array(result)
 
     def lid_rim(self, mean: np.ndarray) -> np.ndarray:
