@@ -91,7 +91,7 @@ def dress(model: FaceModel, vertices: np.ndarray, rng: np.random.Generator) -> D
     """
     style = hair_style(rng)
     tone = hair_tone(rng)
-    scalp, beard_area = _areas(_Key(model))
+    scalp, beard_area = _areas(model)
     sheets = _Sheets()
     _clothes(sheets, rng, vertices, model)
     lift, hairline = _scalp(rng, style, model, scalp)
@@ -124,23 +124,9 @@ def dress(model: FaceModel, vertices: np.ndarray, rng: np.random.Generator) -> D
     )
 
 
-class _Key:
-    """Lets a model be the key of a cache."""
-
-    def __init__(self, model: FaceModel) -> None:
-        self.model = model
-
-    def __hash__(self) -> int:
-        return id(self.model)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and other.model is self.model
-
-
 @lru_cache(maxsize=2)
-def _areas(key: _Key) -> tuple[np.ndarray, np.ndarray]:
+def _areas(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
     """Return (V,) how much each vertex belongs to the scalp, and to where a beard grows, smoothed."""
-    model = key.model
     none = np.zeros(len(model.mean), bool)
     scalp = model.regions.get("scalp", none).astype(np.float32)
     points = model.mean[model.landmarks68]
@@ -196,25 +182,20 @@ def _long_hair(sheets: _Sheets, rng: np.random.Generator, thick: float) -> None:
     front = between(rng, 0.42, 0.56) * np.pi
     end = between(rng, -230, -75)
     t = np.linspace(0, 1, rows)[:, None]
-    for start in (front,):
-        angle = np.linspace(start, 2 * np.pi - start, columns)[None]
-        y = 105 + (end - 105) * t**0.95
-        side = np.interp(y.ravel(), [-240, -120, -60, 0, 50, 105], [118, 108, 99, 93, 88, 62]).reshape(
-            y.shape
-        )
-        back = np.interp(y.ravel(), [-240, -120, -60, 0, 50, 105], [100, 92, 95, 104, 104, 82]).reshape(
-            y.shape
-        )
-        body = between(rng, 0, 10) * np.clip(1.2 * t, 0, 1) + 0.7 * thick
-        wave = between(rng, 0, 7) * np.sin(t * between(rng, 4, 16) + 4 * smooth_field(rng, rows, columns, 14))
-        rough = 3.0 * smooth_field(rng, rows, columns, 3) * t + wave * t
-        x = (side + body + rough) * np.sin(angle)
-        z = -86 + (back + body + rough) * np.cos(angle)
-        ragged = 1 + 0.05 * rng.standard_normal(columns)[None] * t
-        sway = between(rng, -12, 12) * t**2
-        u, v = np.meshgrid(np.linspace(0, 2.6, columns), np.linspace(0, 0.55, rows))
-        points = np.stack((x + sway, 105 + (y - 105) * ragged, z), -1)
-        sheets.add(points, np.stack((u, v), -1), HAIR_SHEET, "hair")
+    angle = np.linspace(front, 2 * np.pi - front, columns)[None]
+    y = 105 + (end - 105) * t**0.95
+    side = np.interp(y.ravel(), [-240, -120, -60, 0, 50, 105], [118, 108, 99, 93, 88, 62]).reshape(y.shape)
+    back = np.interp(y.ravel(), [-240, -120, -60, 0, 50, 105], [100, 92, 95, 104, 104, 82]).reshape(y.shape)
+    body = between(rng, 0, 10) * np.clip(1.2 * t, 0, 1) + 0.7 * thick
+    wave = between(rng, 0, 7) * np.sin(t * between(rng, 4, 16) + 4 * smooth_field(rng, rows, columns, 14))
+    rough = 3.0 * smooth_field(rng, rows, columns, 3) * t + wave * t
+    x = (side + body + rough) * np.sin(angle)
+    z = -86 + (back + body + rough) * np.cos(angle)
+    ragged = 1 + 0.05 * rng.standard_normal(columns)[None] * t
+    sway = between(rng, -12, 12) * t**2
+    u, v = np.meshgrid(np.linspace(0, 2.6, columns), np.linspace(0, 0.55, rows))
+    points = np.stack((x + sway, 105 + (y - 105) * ragged, z), -1)
+    sheets.add(points, np.stack((u, v), -1), HAIR_SHEET, "hair")
 
 
 def _clothes(sheets: _Sheets, rng: np.random.Generator, vertices: np.ndarray, model: FaceModel) -> None:

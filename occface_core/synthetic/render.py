@@ -195,27 +195,13 @@ def _mesh(model: FaceModel, wear: Dress) -> tuple[np.ndarray, np.ndarray, np.nda
     first = len(model.mean)
     triangles = np.concatenate((model.triangles, wear.triangles + first))
     material = np.concatenate((np.full(len(model.triangles), shading.SKIN, np.uint8), wear.material))
-    labels = np.concatenate((triangle_labels(_Key(model)), wear.label))
+    labels = np.concatenate((triangle_labels(model), wear.label))
     return triangles, material, labels
 
 
-class _Key:
-    """Lets a model be the key of a cache."""
-
-    def __init__(self, model: FaceModel) -> None:
-        self.model = model
-
-    def __hash__(self) -> int:
-        return id(self.model)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and other.model is self.model
-
-
 @lru_cache(maxsize=2)
-def triangle_labels(key: _Key) -> np.ndarray:
+def triangle_labels(model: FaceModel) -> np.ndarray:
     """Return (T,) uint8 parsing label of each of the model's triangles: what two of its corners say."""
-    model = key.model
     code = np.full(len(model.mean), LABELS["skin"], np.uint8)
     for region, label in (
         ("neck", "neck"), ("scalp", "skin"), ("ears", "ears"), ("nose", "nose"), ("brows", "brows"), ("lips", "lips"),
@@ -263,14 +249,14 @@ def _attributes(
     colour = combine(model.albedo_mean, model.albedo, face.albedo)
     table[:bare, :3] = np.clip(colour, 0.015, 0.98)
     table[:bare, [shading.U, shading.V]] = model.uv
-    table[:bare, [shading.S, shading.T]] = _scalp_map(_Key(model))
+    table[:bare, [shading.S, shading.T]] = _scalp_map(model)
     table[bare:, [shading.S, shading.T]] = wear.coordinates
     table[:bare, shading.HAIR] = wear.hair if wear.hairline <= 1 else 0
     table[bare:, shading.HAIR] = 1
     table[:bare, shading.BEARD] = wear.beard
     # the model's own colours paint a scalp of hair: skin goes there, and our own hair over it
     skin = np.median(colour[model.regions["forehead"]], 0) if "forehead" in model.regions else colour.mean(0)
-    share = np.maximum(np.clip(wear.hair * 6, 0, 1), _painted_hair(_Key(model)))[:, None]
+    share = np.maximum(np.clip(wear.hair * 6, 0, 1), _painted_hair(model))[:, None]
     table[:bare, :3] = table[:bare, :3] * (1 - share) + share * np.clip(skin, 0.015, 0.98)
     gloss = np.full(bare, face.gloss, np.float32)
     for region, factor in (("nose", 1.6), ("forehead", 1.4), ("neck", 0.5)):
@@ -283,7 +269,7 @@ def _attributes(
         gloss[model.regions["mouth_cavity"]] = 0.0
     table[:bare, shading.GLOSS] = gloss
     table[bare:, shading.GLOSS] = 0.02
-    ambient = _openness(_Key(model))
+    ambient = _openness(model)
     table[:bare, shading.AMBIENT] = 1 - between(rng, 0.35, 0.75) * (1 - ambient)
     table[bare:, shading.AMBIENT] = 0.95
     table[:, shading.LIT] = 1
@@ -297,9 +283,8 @@ def _attributes(
 
 
 @lru_cache(maxsize=2)
-def _painted_hair(key: _Key) -> np.ndarray:
+def _painted_hair(model: FaceModel) -> np.ndarray:
     """Return (V,) float32, 1 where the model's mean colours paint hair at the temples and the nape."""
-    model = key.model
     none = np.zeros(len(model.mean), bool)
     own = none.copy()
     for region in (
@@ -321,14 +306,13 @@ def _painted_hair(key: _Key) -> np.ndarray:
 
 
 @lru_cache(maxsize=2)
-def _scalp_map(key: _Key) -> np.ndarray:
-    return scalp_coordinates(key.model.mean)
+def _scalp_map(model: FaceModel) -> np.ndarray:
+    return scalp_coordinates(model.mean)
 
 
 @lru_cache(maxsize=2)
-def _openness(key: _Key) -> np.ndarray:
+def _openness(model: FaceModel) -> np.ndarray:
     """Return (V,) in [0, 1]: how much of the sky each vertex of the mean face sees."""
-    model = key.model
     normals = smooth_normals(model.mean, model.triangles, model.weld)
     rng = sample_generator(3, 0, "sky")
     total, seen = np.zeros(len(normals)), np.zeros(len(normals))
@@ -401,7 +385,7 @@ def _skin_texture(
     if options.skins is None or not chance(rng, 0.5):
         return np.zeros((1, 1, 3), np.float32), material
     texture = draw_skin(rng, options.skins)
-    painted, count = _painted(_Key(model)), len(model.mean)
+    painted, count = _painted(model), len(model.mean)
     table[:count, [shading.P, shading.Q]] = makehuman_coordinates(model.uv.astype(np.float64))
     table[:, shading.BROW] = 1
     brows = model.regions["brows"]
@@ -411,16 +395,16 @@ def _skin_texture(
     change = colours_at(texture, table[:count][cheek][:, [shading.P, shading.Q]]).mean(0) / table[:count][
         cheek, :3
     ].mean(0)
-    neck = model.regions.get("neck", np.zeros(count, bool))
-    table[:count][neck, :3] = np.clip(table[:count][neck, :3] * change, 0.015, 0.98)
+    matched = painted | model.regions.get("neck", np.zeros(count, bool))
+    table[:count][matched, :3] = np.clip(table[:count][matched, :3] * change, 0.015, 0.98)
     material = material.copy()
     material[: len(model.triangles)][painted[model.triangles].all(1)] = shading.PAINTED
     return texture, material
 
 
 @lru_cache(maxsize=2)
-def _painted(key: _Key) -> np.ndarray:
-    return painted_vertices(key.model)
+def _painted(model: FaceModel) -> np.ndarray:
+    return painted_vertices(model)
 
 
 def _grain(rng: np.random.Generator) -> np.ndarray:

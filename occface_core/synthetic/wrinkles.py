@@ -30,7 +30,7 @@ def wrinkle_map(
         age: 0 to 1, depth of all lines.
         expression: weights by name; raised brows fold the forehead, a smile deepens the cheeks' folds.
     """
-    maps = _basis(_ModelKey(model))
+    maps = _basis(model)
 
     def most(*names: str) -> float:
         return max(
@@ -55,23 +55,9 @@ def wrinkle_map(
     return total
 
 
-class _ModelKey:
-    """Lets a model be the key of a cache: two keys are alike if they hold the same model."""
-
-    def __init__(self, model: FaceModel) -> None:
-        self.model = model
-
-    def __hash__(self) -> int:
-        return id(self.model)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ModelKey) and other.model is self.model
-
-
 @lru_cache(maxsize=2)
-def _basis(key: _ModelKey) -> np.ndarray:
+def _basis(model: FaceModel) -> np.ndarray:
     """Return (kinds, VARIANTS, SIDE, SIDE) float32 mm of unit strength."""
-    model = key.model
     place, skin = _positions(model)
     points = model.mean[model.landmarks68]
     maps = np.zeros((len(KINDS), VARIANTS, SIDE, SIDE), np.float32)

@@ -130,8 +130,7 @@ def test_cutouts_from_a_folder(tmp_path):
     sticker = np.zeros((60, 80, 4), np.uint8)
     cv2.ellipse(sticker, (40, 30), (35, 25), 0, 0, 360, (200, 120, 30, 255), -1)
     cv2.imwrite(str(tmp_path / "sticker.png"), sticker)
-    folder = str(tmp_path) + "/"  # the empty folder's listing is remembered under its own name
-    done = occlude(picture(), landmarks(), "cutout", np.random.default_rng(0), folder=folder)
+    done = occlude(picture(), landmarks(), "cutout", np.random.default_rng(0), folder=str(tmp_path))
     assert done.alpha.max() > 0.9 and done.label == "other"
 
 

@@ -91,7 +91,7 @@ def test_backgrounds(tmp_path):
         for seed in range(9):
             background(np.random.default_rng(seed), 64, str(tmp_path))
     cv2.imwrite(str(tmp_path / "red.png"), np.full((90, 120, 3), (0, 0, 255), np.uint8))
-    cuts = [background(np.random.default_rng(seed), 64, f"{tmp_path}/") for seed in range(9)]
+    cuts = [background(np.random.default_rng(seed), 64, str(tmp_path)) for seed in range(9)]
     assert sum(np.allclose(cut, [1, 0, 0], atol=0.01) for cut in cuts) >= 4
 
 

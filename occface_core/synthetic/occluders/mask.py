@@ -38,7 +38,6 @@ class _Cut:
     top_side: float
     bottom_side: float
     side: float
-    depth: float
     ridge: float
     puff: float
     chin: float
@@ -55,7 +54,6 @@ def _cut(rng: np.random.Generator, kind: str) -> _Cut:
         top_side=between(rng, -12, 2),
         bottom_side=between(rng, 0, 12),
         side=between(rng, 0.9, 1.02) if kind != "cup" else between(rng, 0.72, 0.84),
-        depth=between(rng, 0.55, 0.8),
         ridge=between(rng, 0.55, 0.75) if kind in ("folded", "cloth") else between(rng, 0.75, 1.05),
         puff=puff,
         chin=between(rng, 4, 16),
@@ -92,7 +90,7 @@ def _sheet(canvas: Canvas, rng: np.random.Generator, cut: _Cut) -> np.ndarray:
     round_part = np.cos(angle)[None] ** cut.ridge
     tent = (1 - np.abs(u))[None] ** 1.35 * 0.45 + 0.55 * np.cos(angle)[None] ** 0.8
     profile = round_part * (1 - 0.8 * lift) + tent * 0.8 * lift
-    x = edge[:, 0, None] * np.sin(angle)[None] * (1 - 0.08 * np.cos(np.pi * (v - 0.5)))[:, None] ** 0
+    x = edge[:, 0, None] * np.sin(angle)[None]
     sag = np.abs(u)[None] ** 1.6
     y = spine[:, 1, None] * (1 - sag) + edge[:, 1, None] * sag
     z = edge[:, 2, None] + (spine[:, 2] - edge[:, 2])[:, None] * profile

@@ -28,14 +28,14 @@ def random_object(canvas: Canvas, rng: np.random.Generator) -> None:
     kind = pick(rng, "phone", "book", "paper", "card", "cup", "can", "bottle", "ball", "camera")
     spot = np.array([rng.normal(0, 34), rng.normal(-18, 38), between(rng, 20, 45)])
     at = frame.place(spot)
-    put = _placer(canvas, rng, kind, at)
+    put = _Placer(canvas, rng, kind, at)
     reach = _DRAW[kind](canvas, rng, put)
     if chance(rng, 0.35):
         below = put(np.array([[between(rng, -0.4, 0.4) * reach[0], -reach[1], 4.0]]))[0]
         draw_hand(canvas, rng, at=below, pose=pick(rng, "curled", "relaxed"), depth=4.0)
 
 
-class _placer:
+class _Placer:
     """Maps an object's own mm to the canvas."""
 
     def __init__(self, canvas: Canvas, rng: np.random.Generator, kind: str, at: np.ndarray) -> None:
@@ -55,7 +55,7 @@ class _placer:
 Reach = tuple[float, float]
 
 
-def _phone(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
+def _phone(canvas: Canvas, rng: np.random.Generator, put: _Placer) -> Reach:
     width, height = between(rng, 66, 80), between(rng, 135, 165)
     dark = random_colour(rng, saturation=(0, 0.4), value=(0.03, 0.8))
     sides = box(width, height, 9)
@@ -74,7 +74,7 @@ def _phone(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
     return width / 2, height / 2
 
 
-def _book(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
+def _book(canvas: Canvas, rng: np.random.Generator, put: _Placer) -> Reach:
     width, height, thick = between(rng, 105, 160), between(rng, 140, 210), between(rng, 10, 35)
     front = cover(rng) if chance(rng, 0.7) else cloth(rng)
     sides = box(width, height, thick)
@@ -85,7 +85,7 @@ def _book(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
     return width / 2, height / 2
 
 
-def _paper(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
+def _paper(canvas: Canvas, rng: np.random.Generator, put: _Placer) -> Reach:
     width, height = between(rng, 90, 210), between(rng, 90, 230)
     page = sheet(width, height, rows=12, columns=12)
     page[..., 2] += between(rng, -20, 20) * (page[..., 0] / width * 2) ** 2 + 6 * np.sin(page[..., 1] / 40)
@@ -93,13 +93,13 @@ def _paper(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
     return width / 2, height / 2
 
 
-def _card(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
+def _card(canvas: Canvas, rng: np.random.Generator, put: _Placer) -> Reach:
     width, height = between(rng, 60, 110), between(rng, 40, 70)
     canvas.surface(put(sheet(width, height)), cover(rng), gloss=0.2)
     return width / 2, height / 2
 
 
-def _cup(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
+def _cup(canvas: Canvas, rng: np.random.Generator, put: _Placer) -> Reach:
     top, bottom, tall = between(rng, 36, 46), between(rng, 26, 42), between(rng, 80, 115)
     skin = cover(rng) if chance(rng, 0.3) else cloth(rng) if chance(rng, 0.2) else plain(rng, mottle=0.01)
     outer = np.array([[top, tall / 2], [(top + bottom) / 2, 0], [bottom, -tall / 2], [0, -tall / 2]])
@@ -112,7 +112,7 @@ def _cup(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
     return top, tall * 0.3
 
 
-def _can(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
+def _can(canvas: Canvas, rng: np.random.Generator, put: _Placer) -> Reach:
     tall = between(rng, 100, 160)
     canvas.surface(put(turned(np.array([[28, tall / 2], [33, tall / 2 - 8], [33, -tall / 2 + 8], [27, -tall / 2],
                                         [0, -tall / 2]]))), cover(rng), gloss=0.6)  # fmt: skip
@@ -121,7 +121,7 @@ def _can(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
     return 33.0, tall * 0.3
 
 
-def _bottle(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
+def _bottle(canvas: Canvas, rng: np.random.Generator, put: _Placer) -> Reach:
     colour = random_colour(rng, saturation=(0.1, 0.8), value=(0.15, 0.8))
     body = turned(np.array([[0, 118], [13, 118], [13, 96], [14, 80], [31, 50], [33, 30], [33, -90], [30, -98],
                             [0, -98]]))  # fmt: skip
@@ -131,13 +131,13 @@ def _bottle(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
     return 33.0, 40.0
 
 
-def _ball(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
+def _ball(canvas: Canvas, rng: np.random.Generator, put: _Placer) -> Reach:
     radius = between(rng, 25, 62)
     canvas.surface(put(ball(radius * rng.uniform(0.85, 1.1, 3))), cloth(rng), gloss=between(rng, 0, 0.6))
     return radius, radius
 
 
-def _camera(canvas: Canvas, rng: np.random.Generator, put: _placer) -> Reach:
+def _camera(canvas: Canvas, rng: np.random.Generator, put: _Placer) -> Reach:
     dark = np.full(3, between(rng, 0.03, 0.15), np.float32)
     for side in box(130, 85, 35):
         canvas.surface(put(side), plain(rng, dark, 0.15), gloss=0.1)
