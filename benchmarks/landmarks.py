@@ -48,6 +48,14 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     return shared / (float(np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0))) - shared + 1e-9)
 
 
+def inside_photo(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """The crop with black outside the photo, as in the data pack, not the reflection that training crops have."""
+    x0, y0, x1, y1 = np.round(valid).astype(int)
+    black = np.zeros_like(image)
+    black[y0:y1, x0:x1] = image[y0:y1, x0:x1]
+    return black
+
+
 def nearest(points: np.ndarray, truth: np.ndarray) -> int | None:
     """Index of the answer (F, 68, 2) that is the face of the truth (68, 2), if any is."""
     shares = [overlap(p, truth) for p in points]
@@ -125,7 +133,8 @@ def main(
     for kind, severity in CONDITIONS:
         pictures = []
         for number, index in enumerate(chosen):
-            image, truth = crops.images[index], crops.points[index].astype(np.float64)
+            image = inside_photo(crops.images[index], crops.valid[index])
+            truth = crops.points[index].astype(np.float64)
             if kind != "none":
                 rng = np.random.default_rng((seed, number))
                 others = [crops.images[np.flatnonzero(~crops.is_val)[number]]]
