@@ -20,7 +20,7 @@ PRESETS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             {
                 "landmark_detector": "mobilenet_v3",
                 "occlusion_matting": "grabcut",
-                "face_inpainter": "symmetry",
+                "face_inpainter": "model_texture",
                 "shape_regressor": "landmark_fit",
                 "detail_recoverer": "shape_from_shading",
             }
@@ -34,7 +34,7 @@ DEFAULT_PRESET = "paper"
 FALLBACKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "occlusion_matting": ("grabcut", "none"),
-        "face_inpainter": ("symmetry", "telea", "none"),
+        "face_inpainter": ("model_texture", "telea", "none"),
         "shape_regressor": ("landmark_fit", "none"),
         "detail_recoverer": ("shape_from_shading", "none"),
     }
