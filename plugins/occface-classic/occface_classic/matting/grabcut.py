@@ -35,7 +35,7 @@ class GrabCut(OcclusionMatting):
     )
     band: float = attrs.field(default=10.0, converter=float, validator=attrs.validators.gt(0))
     softness: float = attrs.field(default=3.0, converter=float, validator=attrs.validators.ge(0))
-    caution: float = attrs.field(default=0.0, converter=float)
+    caution: float = attrs.field(default=-0.7, converter=float)
 
     def run(self, image: Tensor, landmarks: Landmarks) -> Matte:
         """Say which pixels of the face region are hidden; see `OcclusionMatting.run`."""

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from occface_classic.matting.mouth import mouth_hidden
 from occface_classic.matting.regions import occluder_regions
-from occface_classic.matting.skin import features, fit_skin, skin_colour
-from occface_classic.matting.two_colours import covered_part
+from occface_classic.matting.scene import Scene
+from occface_classic.matting.skin import features
 from occface_classic.pixels import planes, points_array, rgb_arrays, scaled, to_planes
 from occface_core.face_region import face_region
 from occface_core.stages import OcclusionMatting
@@ -39,7 +38,7 @@ class LandmarkHull(OcclusionMatting):
 
     licence = "Apache-2.0; no weights"
 
-    caution: float = attrs.field(default=0.0, converter=float)
+    caution: float = attrs.field(default=-0.7, converter=float)
     least_area: float = attrs.field(
         default=0.01, converter=float, validator=[attrs.validators.ge(0), attrs.validators.le(1)]
     )
@@ -70,21 +69,12 @@ class LandmarkHull(OcclusionMatting):
         inside = cv2.resize(face, (work, work), interpolation=cv2.INTER_AREA) > 0.5
         points = (points + 0.5) * work / size - 0.5
         f = features(cv2.GaussianBlur(image, (0, 0), max(0.7 * work / _WORK, 0.3)))
-        cover = np.zeros(inside.shape, bool)
-        if mouth_hidden(f, points) > self.caution:
-            cover = covered_part(f, inside, points)
-        skin = fit_skin(f, inside & ~cover, skin_colour(f, inside & ~cover, points))
-        if skin is not None:
-            cover |= occluder_regions(
-                f,
-                skin,
-                inside & ~cover,
-                points,
-                least_area=self.least_area,
-                least_score=self.caution,
-            )
-        if work == size or not cover.any():
-            return np.asarray(cover if work == size else np.zeros(face.shape, bool))
+        scene = Scene.of(f, inside, points)
+        if scene is None:
+            return np.zeros(face.shape, bool)
+        cover = occluder_regions(scene, least_area=self.least_area, least_score=self.caution)
+        if work == size:
+            return cover
         return np.asarray(
             cv2.resize(cover.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC) > 0.5
         )

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from occface_classic.matting.regions import own_features
+from occface_classic.matting.own_features import own_features
 from occface_classic.pixels import scaled
 from occface_core.face_region import face_axes
 
