@@ -1,5 +1,6 @@
 """README and docs are true: links lead somewhere, names exist, commands and examples work."""
 
+import csv
 import importlib
 import json
 import re
@@ -10,7 +11,8 @@ import types
 
 import pytest
 
-from occface_core import Registry, config
+from occface_core import STAGES, Registry, config
+from occface_core.presets import PRESETS
 from occface_core.testing import CHECKS
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, links, name, prose
 
@@ -138,6 +140,42 @@ def _copy_photos(folder):
 def test_every_check_of_the_kit_is_explained():
     text = (ROOT / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
     assert [check for check in CHECKS if f"`{check}`" not in text] == []
+
+
+def test_the_presets_are_as_the_page_says():
+    text = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
+    for stage in STAGES:
+        row = f"| `{stage}` | `{PRESETS['paper'][stage]}` | `{PRESETS['classic'][stage]}` |"
+        assert row in text, row
+
+
+def test_the_readme_names_every_plugin_that_comes_with_it():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    ours = ("occface-core", "occface-paper", "occface-classic")
+    for stage in STAGES:
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{stage}`"))
+        for entry in Registry().entries(stage):
+            assert entry.distribution not in ours or f"`{entry.name}`" in row, f"{stage}: {entry.name}"
+
+
+def test_the_figures_of_the_readme_are_those_of_the_benchmarks():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"benchmarks/results/(\w+\.csv)", text))
+    assert named
+    cells = {
+        cell
+        for file in named
+        for row in csv.reader((ROOT / "benchmarks" / "results" / file).open(encoding="utf-8"))
+        for cell in row
+    }
+    numbers = {float(cell) for cell in cells if re.fullmatch(r"-?\d+(\.\d+)?", cell)}
+    section = text[text.index("## Figures") : text.index("## Limits")]
+    for line in section.splitlines():
+        if line.startswith("|") and re.search(r"\d", line):
+            for figure in re.findall(r"(?<=\| )\d+\.\d+(?= )", line):
+                digits = len(figure.partition(".")[2])
+                found = any(abs(number - float(figure)) <= 0.5001 * 10**-digits for number in numbers)
+                assert found, f"{figure} in '{line}' is in none of {named}"
 
 
 def test_equations_name_only_functions_that_exist_and_cover_all_eight():
