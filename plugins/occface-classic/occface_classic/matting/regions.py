@@ -59,9 +59,8 @@ def candidates(scene: Scene, least: float) -> list[Mask]:
         count, labels, stats, _ = cv2.connectedComponentsWithStats(over, connectivity=4)
         large = [i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] >= least]
         found += [labels == label for label in large]
-    own = scene.eyes | scene.mouth
-    # what lies on the lips alone is the lips, whatever their colour
-    return [region for region in found if (region & ~own).sum() > _LEAST_FREE * region.sum()]
+    # what lies on lips and nostrils alone is those themselves, whatever their colour
+    return [region for region in found if (region & ~scene.mouth).sum() > _LEAST_FREE * region.sum()]
 
 
 def describe(region: Mask, scene: Scene) -> NDArray[np.float64]:
