@@ -53,7 +53,9 @@ def generate(
         shadow = shadow * one.shadow
         labels[one.alpha > HIDDEN] = LABELS[one.label]
         photo = one.image
-    photo, clean = degrade([photo, figure.image], sample_generator(seed, index, "camera"), options.degrade)
+    pictures = [photo, figure.image] if done else [figure.image]
+    degraded = degrade(pictures, sample_generator(seed, index, "camera"), options.degrade)
+    photo, clean = degraded[0], degraded[-1]
     return SyntheticFace(
         photo=np.ascontiguousarray(photo.transpose(2, 0, 1)),
         clean=np.ascontiguousarray(clean.transpose(2, 0, 1)),

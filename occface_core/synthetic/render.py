@@ -23,7 +23,7 @@ from occface_core.synthetic.options import SynthOptions
 from occface_core.synthetic.sampler import FaceParameters, directed
 from occface_core.synthetic.seeds import between, chance, sample_generator
 from occface_core.synthetic.skins import colours_at, draw_skin, makehuman_coordinates, painted_vertices
-from occface_core.synthetic.surface import combine, smooth_normals, spread_directions, turn
+from occface_core.synthetic.surface import combine, smooth_normals, spread_directions, turn, turned_away
 from occface_core.synthetic.wrinkles import wrinkle_map
 
 FINER = 2
@@ -95,17 +95,19 @@ def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, opt
     )
 
     truth = _draw(vertices, camera, model.triangles, size)
-    fine = _draw(whole, camera, triangles, size * FINER)
+    kept = _facing(whole, camera, triangles, _outside(model))
+    skins = int(np.searchsorted(kept, len(model.triangles)))
+    fine = _draw(whole, camera, triangles[kept], size * FINER)
     viewer = turn(all_normals, TURN @ camera.rotation)
     attributes = _attributes(model, face, wear, rng, viewer, whole, triangles, camera)
     skin_texture, material = _skin_texture(model, rng, options, material, attributes)
-    corners, skins = triangles, len(model.triangles)
+    corners, material, labels = triangles[kept], material[kept], labels[kept]
 
     expression = dict(zip(model.expression_names, face.expression.tolist(), strict=True))
     heights = options.wrinkles * wrinkle_map(model, rng, face.age, expression)
     bump = np.zeros((size, size), np.float32)
-    shading.sample_map(truth.triangle[0].numpy(), truth.barycentric[0].numpy(), corners, attributes, skins,
-                       heights.astype(np.float32), bump)  # fmt: skip
+    shading.sample_map(truth.triangle[0].numpy(), truth.barycentric[0].numpy(), model.triangles, attributes,
+                       len(model.triangles), heights.astype(np.float32), bump)  # fmt: skip
     fine_bump = np.zeros((size * FINER, size * FINER), np.float32)
     shading.sample_map(fine.triangle[0].numpy(), fine.barycentric[0].numpy(), corners, attributes, skins,
                        heights.astype(np.float32), fine_bump)  # fmt: skip
@@ -214,6 +216,36 @@ def triangle_labels(model: FaceModel) -> np.ndarray:
             code[inside] = LABELS[label]
     a, b, c = code[model.triangles].T
     return np.asarray(np.where((a == b) | (a == c), a, np.where(b == c, b, a)))
+
+
+def _facing(vertices: np.ndarray, camera: Camera, triangles: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Return the rows, in order, of the triangles worth drawing.
+
+    `outside` (T,) bool are those of the model that hide their own back; of sheets both sides are seen.
+    """
+    eye = -camera.translation @ camera.rotation  # the camera's place in the face's frame
+    away = turned_away(vertices, triangles[: len(outside)], eye) & outside
+    return np.concatenate((np.nonzero(~away)[0], np.arange(len(outside), len(triangles))))
+
+
+@lru_cache(maxsize=2)
+def _outside(model: FaceModel) -> np.ndarray:
+    """Return (T,) bool: the model's triangles but for mouth, eyes and ears, whose backs may show in a gap."""
+    inner = np.zeros(len(model.mean), bool)
+    for region in (
+        "interior",
+        "mouth",
+        "mouth_cavity",
+        "teeth",
+        "tongue",
+        "lips",
+        "eyes",
+        "eyeballs",
+        "ears",
+        "neck",
+    ):
+        inner |= model.regions.get(region, False)
+    return np.asarray(~inner[model.triangles].any(1))
 
 
 def _draw(vertices: np.ndarray, camera: Camera, triangles: np.ndarray, size: int) -> Fragments:

@@ -57,6 +57,19 @@ def smooth_normals(vertices: np.ndarray, triangles: np.ndarray, weld: np.ndarray
 
 
 @compiled
+def turned_away(vertices: np.ndarray, triangles: np.ndarray, eye: np.ndarray) -> np.ndarray:
+    """Return (T,) bool: triangles (T, 3), counter-clockwise from outside, whose outside `eye` (3,) does not see."""
+    out = np.zeros(triangles.shape[0], np.bool_)
+    for t in range(triangles.shape[0]):
+        a, b, c = vertices[triangles[t, 0]], vertices[triangles[t, 1]], vertices[triangles[t, 2]]
+        ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+        vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        out[t] = nx * (eye[0] - a[0]) + ny * (eye[1] - a[1]) + nz * (eye[2] - a[2]) <= 0
+    return out
+
+
+@compiled
 def spread_directions(
     triangle: np.ndarray, weight: np.ndarray, corners: np.ndarray, values: np.ndarray, out: np.ndarray
 ) -> None:
