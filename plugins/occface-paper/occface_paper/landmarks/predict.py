@@ -96,27 +96,44 @@ def predict_landmarks(
     mean_shape = network.mean_shape.cpu().double().numpy()
     boxes, five = faces.boxes.cpu().double().numpy(), faces.points.cpu().double().numpy()
     crops = [start_crop(b, p, mean_shape) for b, p in zip(boxes, five, strict=True)]
-    points, scale = np.zeros((len(faces), 68, 2)), np.zeros((len(faces), 68))
+    points, scale = np.zeros((len(faces), 68, 2)), np.ones((len(faces), 68))
     for index in range(passes):
         if index:
             crops = [similarity(p, mean_shape) for p in points]
-        for begin in range(0, len(crops), CHUNK):
-            part = crops[begin : begin + CHUNK]
-            batch = torch.stack([cut_out(photo, c, size) for c in part])
-            answer, log_scale = look(network, batch, mirrored and index == passes - 1)
-            local = answer.double().cpu().numpy()
-            for i, to_crop in enumerate(part):
-                points[begin + i] = apply(np.linalg.inv(to_crop), local[i])
-            eyes = np.linalg.norm(local[:, 36] - local[:, 45], axis=1)[:, None]
-            floor = 0.5 * np.linalg.norm(
-                mean_shape[36] - mean_shape[45]
-            )  # turned faces: eyes near each other
-            scale[begin : begin + len(part)] = log_scale.double().exp().cpu().numpy() / np.maximum(
-                eyes, floor
-            )
-    # The distance follows an exponential law of this mean: its chance to be within the tolerance.
-    confidence = 1 - np.exp(-TOLERANCE / np.maximum(scale, 1e-6))
-    return photo.new_tensor(points), photo.new_tensor(confidence)
+        points, scale = answers(network, photo, crops, size, mirrored and index == passes - 1)
+    return photo.new_tensor(points), photo.new_tensor(confidence(scale))
+
+
+def answers(
+    network: LandmarkNetwork, photo: Tensor, crops: list[np.ndarray], size: int, mirrored: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points (n, 68, 2) in photo pixels and their expected distance (n, 68) by the inter-ocular distance.
+
+    Args:
+        network: a trained `LandmarkNetwork` in evaluation mode.
+        photo: (1, 3, H, W).
+        crops: n matrices (3, 3) from photo pixels to crop units.
+        size: side of the crops, px.
+        mirrored: look at the mirrored crops too.
+    """
+    mean_shape = network.mean_shape.cpu().double().numpy()
+    least = 0.5 * np.linalg.norm(mean_shape[36] - mean_shape[45])  # turned faces: eyes near each other
+    points, scale = np.zeros((len(crops), 68, 2)), np.ones((len(crops), 68))
+    for begin in range(0, len(crops), CHUNK):
+        part = crops[begin : begin + CHUNK]
+        batch = torch.stack([cut_out(photo, c, size) for c in part])
+        answer, log_scale = look(network, batch, mirrored)
+        local = answer.double().cpu().numpy()
+        for i, to_crop in enumerate(part):
+            points[begin + i] = apply(np.linalg.inv(to_crop), local[i])
+        eyes = np.linalg.norm(local[:, 36] - local[:, 45], axis=1)[:, None]
+        scale[begin : begin + len(part)] = log_scale.double().exp().cpu().numpy() / np.maximum(eyes, least)
+    return points, scale
+
+
+def confidence(scale: np.ndarray) -> np.ndarray:
+    """The chance that a point lies within the tolerance: its distance follows an exponential law of this mean."""
+    return 1 - np.exp(-TOLERANCE / np.maximum(scale, 1e-6))
 
 
 def look(network: LandmarkNetwork, crops: Tensor, mirrored: bool) -> tuple[Tensor, Tensor]:

@@ -35,6 +35,8 @@ class MobileNetV3Landmarks(LandmarkDetector):
         max_faces: at most so many faces, the best.
         passes: how often each face is looked at; each pass after the first crops by the last one's points.
         mirrored: look at the mirrored crop too in the last pass, and take the mean: 2 % less error, 3 ms a face.
+        careful: answer once more for the faces found, from several starts and as the mean of several views: a
+            tenth less error where something hides the face, for some 24 more looks a face.
         scan_sides: longer sides in px at which the photo is searched, largest first. A first side of 1280
             finds faces half as large as the default, at about three times the cost.
         weights: folder of `faces`, `verifier` and `landmarks.safetensors`; None for the installed ones.
@@ -46,6 +48,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
     max_faces: int = attrs.field(default=32, validator=validators.ge(1))
     passes: int = attrs.field(default=2, validator=validators.ge(1))
     mirrored: bool = True
+    careful: bool = True
     scan_sides: tuple[int, ...] = attrs.field(
         default=(640, 320, 160), converter=tuple, validator=validators.min_len(1)
     )
@@ -134,6 +137,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
 
         from occface_core.types import Landmarks
         from occface_paper.landmarks.predict import distinct, predict_landmarks
+        from occface_paper.landmarks.refine import refine_landmarks
 
         if not len(faces):
             return Landmarks(points=photo.new_zeros(0, 68, 2), confidence=photo.new_zeros(0, 68))
@@ -148,4 +152,11 @@ class MobileNetV3Landmarks(LandmarkDetector):
             order = order[logit[order].sigmoid() >= self.score_threshold]
             kept = distinct(points[order].cpu().double().numpy())
             order = order[kept][: self.max_faces]
-        return Landmarks(points=points[order].clone(), confidence=confidence[order].clone())
+            points, confidence = points[order], confidence[order]
+            if self.careful and len(order):
+                points, confidence = refine_landmarks(
+                    self._network, photo, faces[order], points, size=self._size, mirrored=self.mirrored
+                )
+                kept = distinct(points.cpu().double().numpy())
+                points, confidence = points[kept], confidence[kept]
+        return Landmarks(points=points.clone(), confidence=confidence.clone())
