@@ -8,7 +8,8 @@ marks wrongly, faces under the library's own occluders for mattings (IoU inside 
 ``DIR/faces_occluded`` gives really covered faces with a teacher's class map (class 5 = objects), not ground
 truth; some of these faces were among those that the mattings' few weights were fitted on, so these rows are
 not held out (the ``faces68`` rows are: only its training photos were fitted on, though the mattings' default
-``caution`` was chosen after looking at its validation photos). Shapes and details are also measured on synthetic faces with exact truth. Seconds are CPU time.
+``caution`` was chosen after looking at its validation photos). Shapes and details are also measured on synthetic
+faces with exact truth. Seconds are CPU time.
 """
 
 from __future__ import annotations
