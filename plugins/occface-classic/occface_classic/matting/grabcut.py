@@ -28,7 +28,7 @@ class GrabCut(OcclusionMatting):
         caution: as in `landmark_hull`: log odds from which a region is marked; less marks more.
     """
 
-    licence = "Apache-2.0; no weights"
+    licence = "Apache-2.0; a few numbers fitted on portraits, no weights file"
 
     iterations: int = attrs.field(
         default=3, validator=[attrs.validators.instance_of(int), attrs.validators.ge(1)]

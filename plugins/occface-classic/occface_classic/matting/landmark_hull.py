@@ -36,7 +36,7 @@ class LandmarkHull(OcclusionMatting):
         feather: softness of the border, standard deviation in pixels at crop size 256; 0 and more.
     """
 
-    licence = "Apache-2.0; no weights"
+    licence = "Apache-2.0; a few numbers fitted on portraits, no weights file"
 
     caution: float = attrs.field(default=-0.7, converter=float)
     least_area: float = attrs.field(
