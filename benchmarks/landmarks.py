@@ -3,7 +3,8 @@
     python benchmarks/landmarks.py --data DIR [--photos 70] [--out benchmarks/results/landmarks.csv]
 
 The photos are the validation photos of ``DIR/faces68`` with hand-placed points. Four methods are measured:
-``mobilenet_v3`` as it is by default, ``quick`` (``careful=False``), ``one_pass`` (the same network, looked at once, not mirrored) and the null method
+``mobilenet_v3`` as it is by default, ``quick`` (``careful=False``), ``one_pass`` (the same network, looked at
+once, not mirrored) and the null method
 ``mean_shape`` (the mean face laid into the finder's box). NME is by the outer-eye distance, over found faces.
 """
 
