@@ -13,9 +13,9 @@ def demo(
     ),
     photo: Path | None = typer.Option(None, "--photo", help="Another portrait than the astronaut's."),
     occluder: str = typer.Option(
-        "microphone", "--occluder", help="What is put in front: microphone, mask, hand, …"
+        "mask", "--occluder", help="What is put in front: mask, microphone, sunglasses, …"
     ),
-    seed: int = typer.Option(4, "--seed", help="Another seed draws the occluder in another way."),
+    seed: int = typer.Option(2, "--seed", help="Another seed draws the occluder in another way."),
     config: str = typer.Option(
         "paper", "--config", "-c", help="Preset (paper, classic) or a .toml/.json file."
     ),
