@@ -64,8 +64,8 @@ def _work(
         SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
+        TimeRemainingColumn,
     )
-    from rich.progress import TimeRemainingColumn as Remaining
 
     configuration["hooks"] = [*configuration.get("hooks", [])]
     if "timing" not in configuration["hooks"]:
@@ -79,7 +79,7 @@ def _work(
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        Remaining(),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("loading" if len(jobs) > 1 else jobs[0].photo.name, total=len(jobs))

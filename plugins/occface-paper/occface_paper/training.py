@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import math
 import os
 import time
@@ -87,6 +88,51 @@ def export_half(path: Path, state: dict[str, torch.Tensor], metadata: dict[str, 
     half = {k: (v.half() if v.is_floating_point() else v).contiguous().cpu() for k, v in state.items()}
     save_file(half, path, metadata=metadata)
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def saved_run(out: Path, name: str, resume: bool, device: str) -> dict[str, Any] | None:
+    """Return the content of a run's checkpoint, or None if it begins anew."""
+    checkpoint = out / f"{name}.pt"
+    if not (resume and checkpoint.exists()):
+        return None
+    content: dict[str, Any] = torch.load(checkpoint, map_location=device, weights_only=True)
+    return content
+
+
+def save_run(
+    out: Path,
+    name: str,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: WeightAverage,
+    clock: Clock,
+    metadata: dict[str, str],
+    record: dict[str, Any],
+) -> None:
+    """Write checkpoint, averaged weights and a line of the log, and print that line.
+
+    Args:
+        out: folder of the run.
+        name: of the network: NAME.pt is the checkpoint, NAME.safetensors the weights.
+        network: in training.
+        optimizer: its optimiser.
+        average: its averaged weights.
+        clock: time and steps so far.
+        metadata: what the stage must know to build the network; the step is added.
+        record: the line of the log.
+    """
+    save_checkpoint(
+        out / f"{name}.pt",
+        network=network.state_dict(),
+        optimizer=optimizer.state_dict(),
+        average=average.state,
+        seconds=clock.seconds(),
+        step=clock.step,
+    )
+    export_half(out / f"{name}.safetensors", average.state, metadata | {"step": str(clock.step)})
+    with (out / "log.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    print(json.dumps(record), flush=True)
 
 
 class _Endless(IterableDataset[Any]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from occface_paper.faces.evaluate import measure
 from occface_paper.faces.loss import finder_loss
 from occface_paper.faces.network import FaceNetwork
 from occface_paper.occluders import load_cutouts
-from occface_paper.training import Clock, WeightAverage, ahead, export_half, save_checkpoint
+from occface_paper.training import Clock, WeightAverage, ahead, save_run, saved_run
 
 
 @frozen(kw_only=True)
@@ -70,12 +69,7 @@ def train_faces(
         crops=crops, photos=photos, cutouts=load_cutouts(data / "occluders"), size=settings.size
     )
     clock = Clock(minutes=minutes, steps=steps)
-    checkpoint = out / "faces.pt"
-    saved = (
-        torch.load(checkpoint, map_location=device, weights_only=True)
-        if resume and checkpoint.exists()
-        else None
-    )
+    saved = saved_run(out, "faces", resume, device)
     if saved:
         clock.spent, clock.step = saved["seconds"], saved["step"]
     first = clock.step
@@ -129,19 +123,8 @@ def train_faces(
                 for name, part in (("crops", held_out), ("photos", held_out_photos)):
                     if part:
                         record[name] = measure(ready, part)
-            save_checkpoint(
-                checkpoint,
-                network=network.state_dict(),
-                optimizer=optimizer.state_dict(),
-                average=average.state,
-                seconds=clock.seconds(),
-                step=clock.step,
-            )
-            metadata = {"width": str(settings.width), "step": str(clock.step)}
-            export_half(out / "faces.safetensors", average.state, metadata)
-            with (out / "log.jsonl").open("a") as file:
-                file.write(json.dumps(record) + "\n")
-            print(json.dumps(record), flush=True)
+            metadata = {"width": str(settings.width)}
+            save_run(out, "faces", network, optimizer, average, clock, metadata, record)
         if done:
             break
         photo, labels, values = batch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from occface_paper.landmarks.evaluate import validate
 from occface_paper.landmarks.loss import confidence_loss, landmark_loss, point_distances
 from occface_paper.landmarks.network import LandmarkNetwork
 from occface_paper.occluders import load_cutouts
-from occface_paper.training import Clock, WeightAverage, ahead, export_half, save_checkpoint
+from occface_paper.training import Clock, WeightAverage, ahead, save_run, saved_run
 
 
 @frozen(kw_only=True)
@@ -90,12 +89,7 @@ def train_landmarks(
     crops = load_face_crops(data, folders, limit)
     cutouts = load_cutouts(data / "occluders")
     clock = Clock(minutes=minutes, steps=steps)
-    checkpoint = out / "landmarks.pt"
-    saved = (
-        torch.load(checkpoint, map_location=device, weights_only=True)
-        if resume and checkpoint.exists()
-        else None
-    )
+    saved = saved_run(out, "landmarks", resume, device)
     if saved:
         clock.spent, clock.step = saved["seconds"], saved["step"]
         mean_shape = saved["network"]["mean_shape"].cpu().numpy().astype(np.float64)
@@ -146,8 +140,8 @@ def train_landmarks(
             losses.clear()
             if crops.is_val.any() and (done or saves % validate_every == 0):
                 record |= validate(averaged(average, settings, device), crops, record["size"], cutouts)
-            _save(out, network, optimizer, average, clock, settings, record)
-            print(json.dumps(record), flush=True)
+            metadata = {"width": str(settings.width), "size": str(record["size"])}
+            save_run(out, "landmarks", network, optimizer, average, clock, metadata, record)
         if done:
             break
         for group in optimizer.param_groups:
@@ -177,18 +171,3 @@ def averaged(average: WeightAverage, settings: LandmarkTraining, device: str) ->
     network = LandmarkNetwork(settings.width)
     network.load_state_dict(average.state)
     return network.to(device).to(memory_format=torch.channels_last).eval()
-
-
-def _save(out: Path, network, optimizer, average, clock, settings, record) -> None:
-    save_checkpoint(
-        out / "landmarks.pt",
-        network=network.state_dict(),
-        optimizer=optimizer.state_dict(),
-        average=average.state,
-        seconds=clock.seconds(),
-        step=clock.step,
-    )
-    metadata = {"width": str(settings.width), "size": str(record["size"]), "step": str(clock.step)}
-    export_half(out / "landmarks.safetensors", average.state, metadata)
-    with (out / "log.jsonl").open("a") as file:
-        file.write(json.dumps(record) + "\n")
