@@ -77,6 +77,25 @@ def face_parts(points: Tensor, size: int) -> dict[str, Tensor]:
     return parts
 
 
+def face_halves(points: Tensor, size: int) -> dict[str, Tensor]:
+    """Return the halves of the face region on either side of the line from the forehead over nose to chin.
+
+    Args:
+        points: (B, 68, 2) crop pixels, iBUG order.
+        size: side S of the crop, pixels.
+
+    Returns:
+        "right_half" and "left_half" (the person's), (B, 1, S, S) float32 in [0, 1]; together `face_region`.
+
+    Raises:
+        RecordError: if `points` is not (B, 68, 2) or `size` is not positive.
+    """
+    faces = _checked(points, size)
+    region = face_region(points, size)
+    right = region.minimum(_draw([[_right_of_midline(face)] for face in faces], points, size))
+    return {"right_half": right, "left_half": region - right}
+
+
 def face_axes(points: Array) -> tuple[Array, Array, float]:
     """Return the face's upward unit vector, its rightward (viewer's) one, and its scale, in the image.
 
@@ -167,6 +186,14 @@ def _part_polygons(p: Array) -> dict[str, list[Array]]:
         "jaw": [_hull(np.concatenate([p[4:13], mouth, p[31:36]]))],
         "forehead": [_hull(np.concatenate([p[17:28], line, p[[0, 16]]]))],
     }
+
+
+def _right_of_midline(p: Array) -> Array:
+    """Return the corners of what lies on the person's right of the line from forehead to chin."""
+    up, across, height = face_axes(p)
+    line = np.concatenate([p[27:31], p[[33, 51, 62, 57, 8]]])
+    line = np.concatenate([line[:1] + 3 * height * up, line, line[-1:] - height * up])
+    return np.concatenate([line, (line[[-1, 0]] - 8 * height * across)])
 
 
 def _draw(polygons: list[list[Array]], like: Tensor, size: int) -> Tensor:

@@ -69,13 +69,17 @@ def to_tensor(photo: NDArray[np.uint8]) -> Tensor:
     return pixels.permute(2, 0, 1)[None].to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
-def read_mask(path: str | os.PathLike[str], height: int, width: int) -> NDArray[np.float32]:
+def read_mask(
+    path: str | os.PathLike[str], height: int, width: int, *, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.float32]:
     """Read a hand-drawn mask: white = occluder, black = face.
 
     Args:
-        path: picture file of the photo's size; colours are turned to grey, transparency counts as black.
+        path: picture file of the photo's size. A colour counts as the strongest of its channels, so that paint
+            of any bright colour is white; transparency is black; a file of zeros and ones is black and white.
         height: height of the photo, pixels.
         width: width of the photo, pixels.
+        max_pixels: as in `read_photo`, so that the mask of a photo that was reduced is reduced alike.
 
     Returns:
         (H, W) float32 in [0, 1].
@@ -85,15 +89,29 @@ def read_mask(path: str | os.PathLike[str], height: int, width: int) -> NDArray[
     """
     from PIL import Image
 
-    image = _decode(Path(path), max_pixels=None)
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image.convert("RGBA"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PhotoReduced)  # said of the photo already
+        image = _decode(Path(path), max_pixels=max_pixels)
     if image.size != (width, height):
         raise PhotoError(
             f"{path}: the mask is {image.width} x {image.height} pixels, its photo {width} x {height}. "
-            f"Draw it over the upright photo at full size (white = in front of the face)"
+            f"{_how_to_fit_mask(image.size, width, height)} (white = in front of the face)"
         )
-    return np.asarray(_eight_bits(image).convert("L"), dtype=np.float32) / np.float32(255)
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image.convert("RGBA"))
+    image = _eight_bits(image)
+    values = np.asarray(image if image.mode == "L" else image.convert("RGB"))
+    levels = values if values.ndim == 2 else values.max(-1)
+    top = 1 if levels.max(initial=0) == 1 else 255
+    return np.asarray(levels, dtype=np.float32) / np.float32(top)
+
+
+def _how_to_fit_mask(size: tuple[int, int], width: int, height: int) -> str:
+    if size == (height, width) and width != height:
+        return "It lies on its side: turn it as the photo stands upright"
+    if abs(size[0] * height - size[1] * width) <= max(width, height):
+        return "It has the photo's shape: scale it to the photo's size"
+    return "Draw it over the upright photo at full size"
 
 
 def _read_file(path: Path, max_pixels: int) -> NDArray[np.uint8]:

@@ -23,7 +23,10 @@ from occface_core.errors import (
     StageError,
     did_you_mean,
 )
+from occface_core.face_region import face_region
 from occface_core.geometry.align import crop_to_photo, transform_points, warp_crop
+from occface_core.given_masks import doubts_about_mask, given_mask
+from occface_core.landmark_visibility import inside_photo, landmark_visibility
 from occface_core.registry import Registry
 from occface_core.stages import STAGES, Stage
 from occface_core.types import FaceBatch, FaceDetail, FaceShape, Landmarks, Matte, StageRecord
@@ -219,8 +222,10 @@ class Pipeline:
                 break
             if name == "occlusion_matting" and source.matte is not None:
                 faces = _with_given_matte(faces, source.matte)
-                continue
-            faces = self._run_stage(name, faces)
+            else:
+                faces = self._run_stage(name, faces)
+            if name == "occlusion_matting":
+                faces = _seen_in(faces, _in_photo(faces))
         return faces
 
     def _finish(
@@ -241,10 +246,13 @@ class Pipeline:
             yield failed[0] if failed else _of_one_photo([f for f in mine if isinstance(f, FaceBatch)], faces)
 
     def _finish_batch(self, singles: list[FaceBatch], on_error: str) -> list[FaceBatch | OccfaceError]:
+        inside = torch.cat([_in_photo(single) for single in singles])
         batch = join([attrs.evolve(single, photo_size=None) for single in singles])
         try:
             for name in list(STAGES)[1:]:
                 batch = self._run_stage(name, batch)
+                if name == "occlusion_matting":
+                    batch = _seen_in(batch, inside)
         except OccfaceError as error:
             if on_error == "raise":
                 raise
@@ -354,7 +362,9 @@ def _filed(faces: FaceBatch, field: str, answer: Any, record: StageRecord) -> Fa
     """Return the batch with a stage's answer in its field, and what follows from it."""
     changes: dict[str, Any] = {field: answer, "lineage": (*faces.lineage, record)}
     if isinstance(answer, Matte):
-        changes["landmarks"] = attrs.evolve(faces.landmarks, visible=_visible(answer, faces.landmarks.points))
+        changes["landmarks"] = attrs.evolve(
+            faces.landmarks, visible=landmark_visibility(answer, faces.landmarks.points)
+        )
     if isinstance(answer, FaceDetail) and answer.provenance is None and faces.matte is not None:
         from occface_core.provenance import provenance
 
@@ -362,21 +372,27 @@ def _filed(faces: FaceBatch, field: str, answer: Any, record: StageRecord) -> Fa
     return attrs.evolve(faces, **changes)
 
 
-def _visible(matte: Matte, points: Tensor) -> Tensor:
-    """Return (B, 68) in [0, 1]: one minus alpha, read at each point; points off the crop are visible."""
-    size = matte.alpha.shape[-1]
-    grid = ((points + 0.5) * 2 / size - 1)[:, :, None]
-    hidden = torch.nn.functional.grid_sample(matte.alpha, grid, align_corners=False, padding_mode="zeros")
-    return (1 - hidden[:, 0, :, 0]).clamp(0, 1)
+def _in_photo(faces: FaceBatch) -> Tensor:
+    """Return (B, 68) bool: whether each landmark lies in the photo."""
+    return inside_photo(faces.landmarks.points, faces.crop_to_photo, faces.photo_size)
+
+
+def _seen_in(faces: FaceBatch, inside: Tensor) -> FaceBatch:
+    """Return the batch with landmarks that lie beyond the photo's edge marked as not visible."""
+    visible = faces.landmarks.visible
+    if visible is None:
+        return faces
+    return attrs.evolve(faces, landmarks=attrs.evolve(faces.landmarks, visible=visible * inside))
 
 
 def _with_given_matte(faces: FaceBatch, matte: Tensor) -> FaceBatch:
-    from occface_core.face_region import face_region
-
     size = faces.image.shape[-1]
     alpha = warp_crop(matte[None, None], faces.crop_to_photo, size).clamp(0, 1)
     answer = Matte(alpha=alpha, face=face_region(faces.landmarks.points, size))
-    return _filed(faces, "matte", answer, StageRecord(stage="occlusion_matting", plugin="given"))
+    warning = doubts_about_mask(matte, answer)
+    return _filed(
+        faces, "matte", answer, StageRecord(stage="occlusion_matting", plugin="given", warning=warning)
+    )
 
 
 def _of_one_photo(singles: list[FaceBatch], detected: FaceBatch) -> FaceBatch:
@@ -418,17 +434,4 @@ def _given_landmarks(value: Any, device: str) -> Tensor | None:
 
 
 def _given_matte(value: Any, height: int, width: int, device: str) -> Tensor | None:
-    if value is None:
-        return None
-    matte = torch.as_tensor(np.asarray(value) if not isinstance(value, Tensor) else value).to(device)
-    if tuple(matte.shape) != (height, width):
-        raise GivenError(
-            f"given['matte'] must have the photo's shape ({height}, {width}), got {tuple(matte.shape)}"
-        )
-    whole_numbers = not matte.dtype.is_floating_point and matte.dtype != torch.bool
-    matte = matte.to(torch.float32)
-    if whole_numbers and matte.numel() and float(matte.max()) > 1:
-        matte = matte / 255
-    if not bool(torch.isfinite(matte).all()) or (matte.numel() and (matte.min() < 0 or matte.max() > 1)):
-        raise GivenError("given['matte'] must lie in [0, 1] with 1 = occluder (or be uint8 with 255)")
-    return matte
+    return None if value is None else given_mask(value, height, width).to(device)

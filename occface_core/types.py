@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from occface_core.facemodel import FaceModel
     from occface_core.geometry.mesh import Mesh
+    from occface_core.occlusion import OcclusionReport
 
 PROVENANCE = ("seen", "completed", "mirrored", "prior")
 """What a vertex of the detailed mesh rests on; the index is the code in `FaceDetail.provenance`."""
@@ -343,8 +344,14 @@ class FaceBatch:
             raise RecordError("FaceBatch.photo_matte needs a matte; run the occlusion_matting stage first")
         return warp_back(self.matte.alpha[i : i + 1], self.crop_to_photo[i : i + 1], height, width)[0, 0]
 
+    def occlusion(self) -> OcclusionReport:
+        """Return what is hidden of every face: in all, by part, by half, by landmark, and in words."""
+        from occface_core.occlusion import report_faces
+
+        return report_faces(self)
+
     def occlusion_report(self, i: int) -> dict[str, Any]:
-        """Return what is hidden of face `i`: in all, by part (left, right), and by landmark."""
+        """Return what `occlusion` says of face `i` as plain data, as in faces.json."""
         from occface_core.occlusion import occlusion_report
 
         return occlusion_report(self[i])
