@@ -56,6 +56,10 @@ class PluginConflict(PluginError):
     """Two distributions offer the same name for one stage."""
 
 
+class PackageMissing(PluginError, ImportError):
+    """A plugin wraps a package that is not installed; the message says what to install."""
+
+
 class FallbackWarning(UserWarning):
     """A preset's plugin is not available, and its stand-in was taken; the result's lineage says so."""
 

@@ -1,0 +1,1 @@
+"""dlib's landmark detector as a stage of occface. Nothing heavy is imported here."""
