@@ -42,11 +42,13 @@ def landmarks(
     size: Annotated[
         list[int] | None, typer.Option(help="Crop side in px; given twice, the second is for the last 30 %.")
     ] = None,
+    occluders: Annotated[int, typer.Option(help="Occluders drawn before the first step.")] = 2000,
+    start: Annotated[Path | None, typer.Option(help="Weights (.safetensors) to begin with.")] = None,
 ) -> None:
     """Train the landmark network (eq. 1) on face crops with 68 points."""
     from occface_paper.landmarks.train import LandmarkTraining, train_landmarks
 
-    settings = LandmarkTraining(width=width, batch=batch, rate=rate, sizes=tuple(size or (96, 128)))
+    settings = LandmarkTraining(width=width, batch=batch, rate=rate, sizes=tuple(size or (128,)))
     train_landmarks(
         data,
         out,
@@ -57,6 +59,131 @@ def landmarks(
         seed=seed,
         threads=threads,
         settings=settings,
+        occluders=occluders,
+        start=start,
+    )
+
+
+@app.command()
+def parsing(
+    data: Data,
+    labels: Annotated[
+        Path, typer.Option(help="Labelled crops, made by tools/label_faces.py.", dir_okay=False)
+    ],
+    out: Out = Path("runs/parsing"),
+    minutes: Minutes = 100.0,
+    steps: Steps = None,
+    resume: Resume = False,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    threads: Threads = None,
+    width: Annotated[float, typer.Option(help="Width of the network.")] = 1.0,
+    batch: Annotated[int, typer.Option(help="Samples a step.")] = 10,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    size: Annotated[int, typer.Option(help="Side of the crops, px; a multiple of 32.")] = 256,
+    occluders: Annotated[int, typer.Option(help="Occluders drawn before the first step.")] = 1400,
+    synthetic: Annotated[int, typer.Option(help="Synthetic faces drawn before the first step.")] = 900,
+) -> None:
+    """Train the face parsing network on labelled crops, pasted occluders and synthetic faces."""
+    from occface_paper.parsing.train import ParsingTraining, train_parsing
+
+    settings = ParsingTraining(
+        width=width, batch=batch, rate=rate, size=size, occluders=occluders, synthetic=synthetic
+    )
+    train_parsing(
+        data,
+        labels,
+        out,
+        minutes=minutes,
+        steps=steps,
+        resume=resume,
+        device=device,
+        seed=seed,
+        threads=threads,
+        settings=settings,
+    )
+
+
+@app.command()
+def inpainter(
+    data: Data,
+    out: Out = Path("runs/inpainter"),
+    features: Annotated[
+        Path | None,
+        typer.Option(help="Folder of vgg16.ckpt and alexnet.ckpt, for the losses.", file_okay=False),
+    ] = None,
+    bank: Annotated[Path | None, typer.Option(help="Occluders drawn before (.npz).", dir_okay=False)] = None,
+    minutes: Minutes = 90.0,
+    steps: Steps = None,
+    resume: Resume = False,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    threads: Threads = None,
+    bf16: Annotated[bool, typer.Option(help="bfloat16 arithmetic: for GPUs, and for CPUs with AMX.")] = False,
+    paper: Annotated[bool, typer.Option(help="The paper's network, losses and rates, for a GPU.")] = False,
+    size: Annotated[int | None, typer.Option(help="Side of the network's pictures, px.")] = None,
+    width: Annotated[int | None, typer.Option(help="Channels at that side.")] = None,
+    depth: Annotated[int | None, typer.Option(help="Halvings of the side.")] = None,
+    blocks: Annotated[int | None, typer.Option(help="Residual blocks.")] = None,
+    refine: Annotated[
+        int | None, typer.Option(help="Channels of the output of twice the side; 0: none.")
+    ] = None,
+    components: Annotated[int | None, typer.Option(help="Of the texture prior; 0: no hints.")] = None,
+    landmarks: Annotated[bool, typer.Option(help="Give the landmarks to both networks.")] = True,
+    attention: Annotated[bool, typer.Option(help="Attention block of the generator.")] = True,
+    batch: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    style: Annotated[float | None, typer.Option(help="Weight of the style loss, eq. 3.")] = None,
+    adversarial: Annotated[float | None, typer.Option(help="Weight of the adversarial loss.")] = None,
+    perceptual: Annotated[float | None, typer.Option(help="Weight of the perceptual loss.")] = None,
+    fine_from: Annotated[float | None, typer.Option(help="Share of the run before the large output.")] = None,
+    adversary_from: Annotated[
+        float | None, typer.Option(help="Share of the run before the discriminator.")
+    ] = None,
+    occluders: Annotated[
+        int, typer.Option(help="Occluders drawn before the first step, without a bank.")
+    ] = 2000,
+    limit: Annotated[int | None, typer.Option(help="At most so many faces of each folder.")] = None,
+) -> None:
+    """Train the face synthesis network (eq. 2-4) on clean faces behind drawn occluders."""
+    import attrs
+
+    from occface_paper.inpainting.train import InpainterTraining, train_inpainter
+
+    def given(**values: float | None) -> dict[str, float]:
+        return {name: value for name, value in values.items() if value is not None}
+
+    settings = InpainterTraining.paper() if paper else InpainterTraining()
+    network = given(size=size, width=width, depth=depth, blocks=blocks, refine=refine, components=components)
+    generator = attrs.evolve(settings.generator, landmarks=landmarks, attention=attention, **network)
+    settings = attrs.evolve(
+        settings,
+        generator=generator,
+        **given(
+            batch=batch,
+            rate=rate,
+            style=style,
+            adversarial=adversarial,
+            perceptual=perceptual,
+            fine_from=fine_from,
+            adversary_from=adversary_from,
+        ),
+    )
+    train_inpainter(
+        data,
+        out,
+        features=features,
+        bank=bank,
+        minutes=minutes,
+        steps=steps,
+        resume=resume,
+        device=device,
+        seed=seed,
+        threads=threads,
+        bf16=bf16,
+        settings=settings,
+        limit=limit,
+        occluders=occluders,
     )
 
 

@@ -73,7 +73,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory, face_points: np.ndarray) -> P
 
 @pytest.mark.parametrize(
     ("stage", "extra"),
-    [("landmarks", ["--width", "0.5"]), ("faces", ["--width", "16"])],
+    [("landmarks", ["--width", "0.5", "--size", "64", "--occluders", "4"]), ("faces", ["--width", "16"])],
     ids=["landmarks", "faces"],
 )
 def test_twenty_steps_then_resume(stage: str, extra: list[str], pack: Path, tmp_path: Path):

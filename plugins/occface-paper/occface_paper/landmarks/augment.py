@@ -12,12 +12,15 @@ from occface_paper.landmarks.crop import apply, similarity, to_pixels
 from occface_paper.landmarks.data import FaceCrops
 from occface_paper.landmarks.symmetry import MIRROR_68
 from occface_paper.occluders import occlude
+from occface_paper.pasting import OccluderBank
 
 #: Rotation (degrees), log scale, shift (crop units) and squeeze (log) of the crop: a second pass's, a finder's, any.
 JITTER = ((4.0, 0.05, 0.03, 0.04), (12.0, 0.12, 0.08, 0.06), (40.0, 0.25, 0.15, 0.10))
 JITTER_SHARE = (0.6, 0.34, 0.06)
 #: How often each kind of occluder is drawn: half blocks and irregular shapes as in the paper, half real things.
 OCCLUDER_SHARE = {"block": 0.15, "irregular": 0.17, "patch": 0.18, "hand": 0.2, "glasses": 0.12, "mask": 0.18}
+#: Share of the occluders that are taken from the bank where there is one.
+BANK_SHARE = 0.55
 
 
 @frozen(kw_only=True, eq=False)
@@ -30,13 +33,15 @@ class Sampler:
         size: side of the samples, px.
         cutouts: RGBA occluder cut-outs.
         occluded: share of the samples that get an occluder.
+        bank: occluders of the library's own generator; half of the occluders come from it if there is one.
     """
 
     crops: FaceCrops
     mean_shape: np.ndarray
     size: int = 128
     cutouts: Sequence[np.ndarray] = field(factory=list)
-    occluded: float = 0.55
+    occluded: float = 0.6
+    bank: OccluderBank | None = None
     chance: np.ndarray = field(init=False)
 
     @chance.default
@@ -49,18 +54,23 @@ class Sampler:
         index = self._pick(rng)
         image, points = self._warped(index, rng)
         if rng.random() < self.occluded:
-            kinds, share = list(OCCLUDER_SHARE), np.array(list(OCCLUDER_SHARE.values()))
             for _ in range(1 + (rng.random() < 0.15)):
-                image, _ = occlude(
-                    image,
-                    apply(to_pixels(self.size), points),
-                    kinds[int(rng.choice(len(kinds), p=share))],
-                    rng,
-                    severity=float(rng.uniform(0.05, 0.5)),
-                    cutouts=self.cutouts,
-                    others=[self.crops.images[self._pick(rng)]],
-                )
+                image = self._occluded(image, apply(to_pixels(self.size), points), rng)
         return degraded(recoloured(image, rng), rng), points.astype(np.float32)
+
+    def _occluded(self, image: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.bank and rng.random() < BANK_SHARE:
+            return self.bank.paste(image, points, rng)[0]
+        kinds, share = list(OCCLUDER_SHARE), np.array(list(OCCLUDER_SHARE.values()))
+        return occlude(
+            image,
+            points,
+            kinds[int(rng.choice(len(kinds), p=share))],
+            rng,
+            severity=float(rng.uniform(0.05, 0.5)),
+            cutouts=self.cutouts,
+            others=[self.crops.images[self._pick(rng)]],
+        )[0]
 
     def batch(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
         """(count, 3, size, size) uint8 and (count, 68, 2) float32."""

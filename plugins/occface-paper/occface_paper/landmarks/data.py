@@ -106,7 +106,7 @@ def load_face_crops(
         root = data / folder
         if not root.exists():
             continue
-        for name, shape, rect, val in _rows(data, root)[:limit]:
+        for name, shape, rect, val in labelled_rows(data, root)[:limit]:
             image, rect, shape = stored(root / "images" / f"{name}.jpg", rect, shape)
             images.append(image)
             points.append(shape)
@@ -129,7 +129,7 @@ def load_face_crops(
     )
 
 
-def _rows(data: Path, root: Path) -> list[tuple[str, np.ndarray, np.ndarray, bool]]:
+def labelled_rows(data: Path, root: Path) -> list[tuple[str, np.ndarray, np.ndarray, bool]]:
     """(name, points (68, 2), valid rectangle, is_val) of every usable crop of one folder."""
     if (root / "landmarks.npz").exists():
         with np.load(root / "landmarks.npz") as file:

@@ -14,12 +14,14 @@ from attrs import frozen
 
 from occface_paper.landmarks.augment import Sampler
 from occface_paper.landmarks.crop import mean_of_shapes
-from occface_paper.landmarks.data import load_face_crops
+from occface_paper.landmarks.data import FaceCrops, load_face_crops
 from occface_paper.landmarks.evaluate import validate
 from occface_paper.landmarks.loss import confidence_loss, landmark_loss, point_distances
 from occface_paper.landmarks.network import LandmarkNetwork
 from occface_paper.occluders import load_cutouts
+from occface_paper.pasting import OccluderBank
 from occface_paper.training import Clock, WeightAverage, ahead, save_run, saved_run
+from occface_paper.weights import load_weights
 
 
 @frozen(kw_only=True)
@@ -41,7 +43,7 @@ class LandmarkTraining:
     batch: int = 32
     rate: float = 1.2e-3
     weight_decay: float = 0.02
-    sizes: tuple[int, ...] = (96, 128)
+    sizes: tuple[int, ...] = (128,)
     switch: tuple[float, ...] = (0.7,)
     squared: float = 0.0
     confidence: float = 0.02
@@ -76,10 +78,29 @@ def train_landmarks(
     settings: LandmarkTraining | None = None,
     folders: dict[str, float] | None = None,
     limit: int | None = None,
+    occluders: int = 2000,
+    start: Path | None = None,
     checkpoint_seconds: float = 120.0,
     validate_every: int = 2,
 ) -> dict[str, Any]:
     """Train until the time or the steps are used up.
+
+    Args:
+        data: folder of the training data.
+        out: folder of the run.
+        minutes: length of the schedule, earlier runs included.
+        steps: stop after so many steps, if that comes first.
+        resume: go on from the checkpoint in ``out``.
+        device: of the network.
+        seed: of the samples and the first weights.
+        threads: of torch.
+        settings: of the run.
+        folders: weights of the data folders.
+        limit: at most so many crops a folder.
+        occluders: how many occluders of the library's generator are drawn before the first step.
+        start: weights to begin with (.safetensors), at a fresh learning rate; None: random ones.
+        checkpoint_seconds: between two checkpoints.
+        validate_every: checkpoints between two validations.
 
     Writes to ``out``: ``landmarks.pt`` (checkpoint), ``landmarks.safetensors`` (averaged weights, float16) and
     ``log.jsonl``. Returns the last log line.
@@ -93,10 +114,15 @@ def train_landmarks(
     if saved:
         clock.spent, clock.step = saved["seconds"], saved["step"]
         mean_shape = saved["network"]["mean_shape"].cpu().numpy().astype(np.float64)
+    elif start:
+        begin, _ = load_weights(start)
+        mean_shape = begin["mean_shape"].numpy().astype(np.float64)
     else:
         mean_shape = mean_of_shapes(crops.points[np.flatnonzero(~crops.is_val)[:800]].astype(np.float64))
+    bank = occluder_bank(out / "occluders.npz", crops, occluders, seed) if occluders else None
     samplers = {
-        s: Sampler(crops=crops, mean_shape=mean_shape, size=s, cutouts=cutouts) for s in settings.sizes
+        s: Sampler(crops=crops, mean_shape=mean_shape, size=s, cutouts=cutouts, bank=bank)
+        for s in settings.sizes
     }
     first = clock.step
 
@@ -113,6 +139,8 @@ def train_landmarks(
         torch.set_num_threads(threads)
     network = LandmarkNetwork(settings.width).to(device).to(memory_format=torch.channels_last)
     network.mean_shape.copy_(torch.from_numpy(mean_shape))
+    if start and not saved:
+        network.load_state_dict(begin)
     decayed = [p for n, p in network.named_parameters() if p.ndim > 1 and "pool" not in n]
     others = [p for n, p in network.named_parameters() if not (p.ndim > 1 and "pool" not in n)]
     groups = [
@@ -157,6 +185,14 @@ def train_landmarks(
         losses.append(float(loss.detach()))
         crop, truth = next_batch(batches, device)
     return record
+
+
+def occluder_bank(path: Path, crops: FaceCrops, count: int, seed: int) -> OccluderBank:
+    """The bank that lies at ``path``, or a new one, drawn on the training crops and kept there."""
+    if not path.exists():
+        train = np.flatnonzero(~crops.is_val)
+        OccluderBank.build(crops.images[train], crops.points[train], count, seed).save(path)
+    return OccluderBank.load(path)
 
 
 def next_batch(batches: Iterator[Any], device: str) -> tuple[torch.Tensor, torch.Tensor]:

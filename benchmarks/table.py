@@ -1,0 +1,36 @@
+"""What every table of figures says about where it comes from, and how it is written."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def about(seed: int) -> dict[str, Any]:
+    """Date, commit, hardware, torch and seed: the first columns of every row."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
+    ).stdout.strip()
+    return {
+        "date": datetime.date.today().isoformat(),
+        "commit": commit,
+        "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores, {torch.get_num_threads()} thread(s)",
+        "torch": torch.__version__,
+        "seed": seed,
+    }
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows of the same columns as CSV."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,1 @@
+"""Face parsing and the matting that stands on it (paper 3.2)."""

@@ -1,0 +1,113 @@
+"""From the chance of every label to the area that is hidden: the matting operator of paper 3.2."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from occface_core.synthetic.labels import LABELS
+
+#: Labels that belong to a face and cannot hide it.
+FACE = tuple(LABELS[name] for name in ("skin", "brows", "eyes", "nose", "mouth", "lips"))
+#: Labels that hide a face wherever they lie over it.
+FRONT = tuple(LABELS[name] for name in ("eyeglasses", "hair", "hat", "other"))
+#: Labels that hide it in its midst, but at its rim only say that the landmarks lie a little too far out.
+BEHIND = tuple(LABELS[name] for name in ("background", "cloth"))
+#: Depths from the rim of the face region, px at crop size 256, between which `BEHIND` begins to count.
+RIM = (4.0, 14.0)
+#: Areas smaller than this share of the face region, marked or left out, are noise.
+SPECK = 0.0008
+
+
+def hidden_chance(chance: Tensor, region: Tensor) -> Tensor:
+    """How likely each pixel of the face region shows something that is not the face.
+
+    Args:
+        chance: (B, C, S, S) of every label, summing to 1.
+        region: (B, 1, S, S) in [0, 1].
+
+    Returns:
+        (B, 1, S, S) in [0, 1]; 0 outside the region.
+    """
+    front = chance[:, list(FRONT)].sum(1, keepdim=True)
+    behind = chance[:, list(BEHIND)].sum(1, keepdim=True)
+    return (front + behind * _midst(region)).clamp(0, 1) * (region > 0)
+
+
+def _midst(region: Tensor) -> Tensor:
+    """(B, 1, S, S): 0 at the rim of the region, 1 well inside."""
+    low, high = (depth * region.shape[-1] / 256 for depth in RIM)
+    depth = [
+        cv2.distanceTransform((plane > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+        for plane in region[:, 0].cpu().numpy()
+    ]
+    stacked = torch.as_tensor(np.stack(depth), device=region.device)[:, None] if depth else region
+    return ((stacked - low) / (high - low)).clamp(0, 1)
+
+
+def soft_alpha(chance: Tensor, region: Tensor, steepness: float) -> Tensor:
+    """Alpha from the chance: steeper, without specks, with small holes closed.
+
+    Args:
+        chance: (B, 1, S, S) of being hidden.
+        region: (B, 1, S, S) face region.
+        steepness: slope of alpha over the chance at 1/2; 1 keeps the chance.
+
+    Returns:
+        (B, 1, S, S) in [0, 1], 0 outside the region.
+    """
+    alpha = ((chance - 0.5) * steepness + 0.5).clamp(0, 1)
+    planes = [
+        _without_specks(plane, face)
+        for plane, face in zip(alpha[:, 0].cpu().numpy(), region[:, 0].cpu().numpy(), strict=True)
+    ]
+    if not planes:
+        return alpha
+    return torch.as_tensor(np.stack(planes), device=chance.device)[:, None] * region
+
+
+def _without_specks(alpha: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """Take away marked areas, and fill bare ones, that are too small to be anything."""
+    least = SPECK * float((face > 0.5).sum())
+    alpha = alpha.copy()
+    marked = ((alpha > 0.5) & (face > 0.5)).astype(np.uint8)
+    # eight neighbours for what is marked: a thin rim of glasses is one thing
+    _, areas, stats, _ = cv2.connectedComponentsWithStats(marked, connectivity=8)
+    small = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < least)
+    drop = np.isin(areas, small[small > 0])
+    if not marked.any() or drop[marked > 0].all():
+        return np.zeros_like(alpha)
+    alive = cv2.dilate((marked & ~drop).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    alpha[~alive] = 0.0
+    _, areas, stats, _ = cv2.connectedComponentsWithStats(1 - marked, connectivity=4)
+    small = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < least)
+    alpha[np.isin(areas, small[small > 0])] = 1.0
+    return alpha
+
+
+def face_of_labels(labels: np.ndarray) -> np.ndarray:
+    """Face region without landmarks: the hull of the largest patch of face labels.
+
+    Args:
+        labels: (S, S) uint8.
+
+    Returns:
+        (S, S) float32, 0 or 1; all 0 where no face is seen.
+    """
+    face = np.isin(labels, FACE).astype(np.uint8)
+    closed = cv2.morphologyEx(face, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    count, areas, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    region = np.zeros(labels.shape, np.float32)
+    if count < 2:
+        return region
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    # parts of one face that something divides belong together; other faces are farther away
+    keep = [
+        i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] > 0.08 * stats[largest, cv2.CC_STAT_AREA]
+    ]
+    rows, columns = np.nonzero(np.isin(areas, keep))
+    hull = cv2.convexHull(np.stack([columns, rows], 1).astype(np.int32))
+    cv2.fillConvexPoly(region, hull, 1.0)
+    return region

@@ -1,0 +1,214 @@
+"""Training of the parsing network: `occface train parsing`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from attrs import frozen
+from torch import Tensor
+from torch.nn import functional as F
+
+from occface_core.synthetic.labels import LABELS
+from occface_paper.occluders import load_cutouts
+from occface_paper.parsing.augment import ParsingSampler
+from occface_paper.parsing.data import LabelledCrops
+from occface_paper.parsing.evaluate import composites, validate
+from occface_paper.parsing.network import ParsingNetwork
+from occface_paper.parsing.synthetic import synthetic_crops
+from occface_paper.parsing.teachers import UNKNOWN
+from occface_paper.pasting import OccluderBank
+from occface_paper.training import Clock, WeightAverage, ahead, save_run, saved_run
+
+#: Weight of classes in the loss where it is not 1: small things would not count otherwise.
+CLASS_WEIGHT = {
+    "eyeglasses": 2.5,
+    "brows": 1.5,
+    "eyes": 1.5,
+    "lips": 1.5,
+    "mouth": 1.5,
+    "other": 1.5,
+    "hat": 1.5,
+}
+
+
+@frozen(kw_only=True)
+class ParsingTraining:
+    """Settings of one run.
+
+    Attributes:
+        width: of the network.
+        size: side of the crops, px.
+        batch: samples a step.
+        rate: peak learning rate.
+        weight_decay: of AdamW, on all but biases and norms.
+        overlap: weight of the overlap loss of the hidden area.
+        occluders: drawn before the first step.
+        synthetic: synthetic faces drawn before the first step.
+        synthetic_share: share of the samples that are synthetic.
+    """
+
+    width: float = 1.0
+    size: int = 256
+    batch: int = 10
+    rate: float = 2e-3
+    weight_decay: float = 0.01
+    overlap: float = 0.5
+    occluders: int = 1400
+    synthetic: int = 900
+    synthetic_share: float = 0.22
+
+
+def parsing_loss(logits: Tensor, labels: Tensor, overlap: float) -> Tensor:
+    """Weighted cross-entropy of the labels plus a soft overlap (Dice) loss of "part of the face or not".
+
+    Args:
+        logits: (B, C, H, W).
+        labels: (B, H, W) int64, 255 unknown: such pixels do not count.
+        overlap: weight of the second loss.
+    """
+    weight = logits.new_ones(logits.shape[1])
+    for name, value in CLASS_WEIGHT.items():
+        weight[LABELS[name]] = value
+    loss = F.cross_entropy(logits, labels, weight, ignore_index=UNKNOWN)
+    if not overlap:
+        return loss
+    front = [LABELS[n] for n in ("eyeglasses", "hat", "other")]
+    counted = (labels != UNKNOWN) & (labels != LABELS["hair"])
+    found = logits.softmax(1)[:, front].sum(1) * counted
+    truth = torch.isin(labels, labels.new_tensor(front)) & counted
+    both = (found * truth).sum((1, 2))
+    dice = 1 - (2 * both + 50) / (found.sum((1, 2)) + truth.sum((1, 2)) + 50)
+    return loss + overlap * dice.mean()
+
+
+def train_parsing(
+    data: Path,
+    labels: Path,
+    out: Path,
+    *,
+    minutes: float = 100.0,
+    steps: int | None = None,
+    resume: bool = False,
+    device: str = "cpu",
+    seed: int = 0,
+    threads: int | None = None,
+    settings: ParsingTraining | None = None,
+    checkpoint_seconds: float = 180.0,
+    validate_every: int = 2,
+) -> dict[str, Any]:
+    """Train until the time or the steps are used up.
+
+    Args:
+        data: folder of the data pack, for mask cut-outs and skins.
+        labels: file of labelled crops, made by tools/label_faces.py.
+        out: folder of the run: ``parsing.pt``, ``parsing.safetensors``, ``log.jsonl``, and the banks drawn first.
+        minutes: length of the schedule, earlier runs included.
+        steps: stop after so many steps, if that comes first.
+        resume: go on from the checkpoint in ``out``.
+        device: of the network; on cuda the forward pass runs in bfloat16.
+        seed: of the samples and the first weights.
+        threads: of torch.
+        settings: of the run.
+        checkpoint_seconds: between two checkpoints.
+        validate_every: checkpoints between two validations.
+
+    Returns:
+        The last line of the log.
+    """
+    settings = settings or ParsingTraining()
+    cv2.setNumThreads(0)  # before the fork: a pool of threads does not survive it
+    real = LabelledCrops.load(labels)
+    bank = _bank(out / "occluders.npz", real, settings.occluders, seed, settings.size)
+    sets, shares = [real], [1.0]
+    if settings.synthetic:
+        sets.append(_synthetic(out / "synthetic.npz", settings.synthetic, seed, data / "skins"))
+        shares = [1 - settings.synthetic_share, settings.synthetic_share]
+    sampler = ParsingSampler(
+        sets=sets, shares=shares, bank=bank, cutouts=load_cutouts(data / "occluders"), size=settings.size
+    )
+    made = composites(real, 66)
+    clock = Clock(minutes=minutes, steps=steps)
+    saved = saved_run(out, "parsing", resume, device)
+    if saved:
+        clock.spent, clock.step = saved["seconds"], saved["step"]
+    first = clock.step
+
+    def make(index: int) -> tuple[np.ndarray, np.ndarray]:
+        return sampler.batch(np.random.default_rng((seed, first + index)), settings.batch)
+
+    batches = iter(ahead(make))
+    images, truth = next(batches)  # forks here, before torch starts threads
+    torch.manual_seed(seed)
+    if threads:
+        torch.set_num_threads(threads)
+    network = ParsingNetwork(settings.width).to(device).to(memory_format=torch.channels_last)
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": settings.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ],
+        lr=settings.rate,
+    )
+    average = WeightAverage(network=network)
+    if saved:
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        average = WeightAverage(network=network, steps=saved["step"], state=saved["average"])
+    out.mkdir(parents=True, exist_ok=True)
+    losses: list[float] = []
+    saves, last_save = 0, time.monotonic()
+    clock.started = time.monotonic()
+    while True:
+        done = clock.progress() >= 1
+        if done or time.monotonic() - last_save > checkpoint_seconds:
+            saves, last_save = saves + 1, time.monotonic()
+            record: dict[str, Any] = {"step": clock.step, "minutes": round(clock.seconds() / 60, 2)}
+            record["loss"] = float(np.mean(losses)) if losses else float("nan")
+            losses.clear()
+            if made and (done or saves % validate_every == 0):
+                tested = ParsingNetwork(settings.width)
+                tested.load_state_dict(average.state)
+                record |= validate(tested.to(memory_format=torch.channels_last), made)
+            metadata = {"width": str(settings.width), "size": str(settings.size)}
+            save_run(out, "parsing", network, optimizer, average, clock, metadata, record)
+        if done:
+            return record
+        for group in optimizer.param_groups:
+            group["lr"] = clock.learning_rate(settings.rate)
+        crop = (
+            torch.as_tensor(images).to(device).float().div_(255).contiguous(memory_format=torch.channels_last)
+        )
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            logits = network(crop)
+        loss = parsing_loss(logits.float(), torch.as_tensor(truth).to(device).long(), settings.overlap)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimizer.step()
+        clock.step += 1
+        average.update()
+        losses.append(float(loss.detach()))
+        images, truth = next(batches)
+
+
+def _bank(path: Path, real: LabelledCrops, count: int, seed: int, size: int) -> OccluderBank:
+    if not path.exists():
+        bare = np.flatnonzero(~real.is_val & ~real.masked)
+        margin = (real.images.shape[1] - size) // 2
+        inner = slice(margin, margin + size)
+        images, points = real.images[bare, inner, inner], real.points[bare] - margin
+        OccluderBank.build(images, points, count, seed, side=size).save(path)
+    return OccluderBank.load(path)
+
+
+def _synthetic(path: Path, count: int, seed: int, skins: Path) -> LabelledCrops:
+    if not path.exists():
+        synthetic_crops(count, seed + 7000, skins).save(path)
+    return LabelledCrops.load(path)
