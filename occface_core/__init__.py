@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from occface_core.ablation.api import ablate
     from occface_core.errors import OccfaceError
     from occface_core.facemodel import FaceModel
     from occface_core.geometry.mesh import Mesh
@@ -30,6 +31,7 @@ _HOME = {
     "Registry": "registry",
     "FaceModel": "facemodel",
     "Mesh": "geometry.mesh",
+    "ablate": "ablation.api",
     "hookimpl": "hookspecs",
     "OccfaceError": "errors",
     **dict.fromkeys(
@@ -63,6 +65,7 @@ __all__ = [
     "Stage",
     "StageRecord",
     "__version__",
+    "ablate",
     "hookimpl",
 ]
 

@@ -1,4 +1,4 @@
-"""The command line: `occface reconstruct | batch | plugins | doctor | synth | demo`, and what plugins add.
+"""The command line: `occface reconstruct | batch | plugins | doctor | synth | ablate | demo`, and what plugins add.
 
 Commands import what they need when they run, so `occface --help` stays quick. Commands of other
 distributions come from the entry-point group "occface.commands" (a Typer app or a function); they are
@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from occface_core.commands import batch, demo, doctor, plugins, reconstruct, report, synth
+from occface_core.commands import ablate, batch, demo, doctor, plugins, reconstruct, report, synth
 from occface_core.commands.console import fail, print_error
 from occface_core.errors import (
     ConfigError,
@@ -86,6 +86,7 @@ app.command("report")(report.report)
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)
 app.command("synth")(synth.synth)
+app.command("ablate")(ablate.ablate)
 
 
 @app.callback()
