@@ -67,11 +67,11 @@ class InpainterTraining:
     generator: GeneratorSize = attrs.field(factory=GeneratorSize)
     batch: int = 8
     rate: float = 8e-4
-    style: float = 250.0
+    style: float = 30.0
     adversarial: float = 0.01
-    perceptual: float = 1.0
+    perceptual: float = 1.5
     learned: bool = True
-    variation: float = 0.1
+    variation: float = 0.02
     style_every: int = 4
     window: int = 128
     style_window: int = 64
@@ -86,7 +86,9 @@ class InpainterTraining:
         return cls(
             generator=GeneratorSize.paper(),
             rate=1e-4,
+            style=250.0,
             perceptual=0.1,
+            variation=0.1,
             learned=False,
             style_every=1,
             window=256,
