@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from occface_core.results.occlusion_picture import occlusion_picture
 from occface_core.results.pictures import (
     bump_picture,
-    matte_over_crop,
     normal_picture,
     overlay,
     photo_with_box,
@@ -55,7 +55,9 @@ def face_sheet(
         )
         rows.append(_sides(meshes.get("mesh"), "textured", "texture") + _checks(face, meshes, reference))
     notes = [*(face.occlusion_report(0)["summary"] if face.matte is not None else ())]
-    notes += ["Landmarks: green = seen, orange = unsure, red = hidden."]
+    notes += [
+        "Landmarks: green = seen, orange = unsure, red or with a white core = hidden, cross = not in the photo."
+    ]
     if "provenance" in meshes:
         notes[-1] += " Mesh: green = seen, blue = completed, violet = mirrored, grey = prior."
     notes = [" ".join(notes), *(f"Note: {text}" for text in warnings)]
@@ -71,7 +73,9 @@ def _steps(face: FaceBatch, photo: Picture | None) -> Tiles:
         tiles.append(("photo", photo_with_box(photo, placed[:, :2], TILE)))
     tiles.append(("1 landmarks", overlay(face)))
     if face.matte is not None:
-        tiles.append((f"2 matte: {float(face.matte.fraction()[0]):.0%} hidden", matte_over_crop(face)))
+        fraction = face.occlusion_report(0)["fraction"]
+        share = "none of the face in the photo" if fraction is None else f"{fraction:.0%} hidden"
+        tiles.append((f"2 matte: {share}", occlusion_picture(face, legend=False)))
         tiles.append(("2 hollowed", rgb(face.matte.hollow(face.image))))
     if face.clean is not None:
         tiles.append(("3 completed", rgb(face.clean)))

@@ -47,16 +47,19 @@ def grey(mask: Tensor) -> Picture:
 def step_pictures(face: FaceBatch) -> dict[str, NDArray[np.uint8] | NDArray[np.uint16]]:
     """Return file name → pixels of every step that is known of one face (crop size).
 
-    crop.png, overlay.png (landmarks), mask.png (white = occluder), hollowed.png, completed.png, bump.png
-    (16-bit grey, round(257 Φ) with Φ of eq. 7), normals.png (x right, y up, z towards the viewer, black off
-    the face).
+    crop.png, overlay.png (landmarks), mask.png (white = occluder), occlusion.png (what is hidden, with a key),
+    hollowed.png, completed.png, bump.png (16-bit grey, round(257 Φ) with Φ of eq. 7), normals.png (x right, y up,
+    z towards the viewer, black off the face).
     """
+    from occface_core.results.occlusion_picture import occlusion_picture
+
     pictures: dict[str, NDArray[np.uint8] | NDArray[np.uint16]] = {
         "crop.png": rgb(face.image),
         "overlay.png": overlay(face),
     }
     if face.matte is not None:
         pictures["mask.png"] = grey(face.matte.alpha)
+        pictures["occlusion.png"] = occlusion_picture(face)
         pictures["hollowed.png"] = rgb(face.matte.hollow(face.image))
     if face.clean is not None:
         pictures["completed.png"] = rgb(face.clean)
@@ -109,22 +112,6 @@ def trust_colour(weight: float) -> tuple[int, int, int]:
     return tuple(round(a + (b - a) * part) for a, b in zip(*ends, strict=True))  # type: ignore[return-value]
 
 
-def matte_over_crop(face: FaceBatch) -> Picture:
-    """Return the crop with what is hidden in red and the outline of the face region in white."""
-    if face.matte is None:
-        raise ValueError("matte_over_crop needs a matte")
-    image = face.image[0].float().cpu()
-    alpha = _fit(face.matte.alpha, image.shape[-1])
-    region = _fit(face.matte.face, image.shape[-1])
-    red = torch.tensor([0.86, 0.10, 0.12]).reshape(3, 1, 1)
-    mixed = image * (1 - 0.6 * alpha) + red * 0.6 * alpha
-    inside = region > 0.5
-    edge = inside ^ (torch.nn.functional.max_pool2d(region[None], 3, 1, 1)[0] > 0.5)
-    if not bool(inside.all()):
-        mixed = torch.where(edge, 1.0, mixed)
-    return rgb(mixed[None])
-
-
 def bump_picture(face: FaceBatch) -> tuple[Picture, float]:
     """Return the bump map in colours (blue = inwards, white = none, red = outwards) and its range in mm."""
     if face.detail is None:
@@ -162,11 +149,3 @@ def photo_with_box(photo: Picture, corners: NDArray[np.floating], size: int) -> 
     ground = Image.new("RGB", (size, size), (240, 240, 240))
     ground.paste(image, ((size - image.width) // 2, (size - image.height) // 2))
     return np.asarray(ground)
-
-
-def _fit(mask: Tensor, size: int) -> Tensor:
-    """Return (1, size, size) on the processor."""
-    mask = mask.float().cpu()
-    if mask.shape[-1] != size:
-        mask = torch.nn.functional.interpolate(mask, (size, size), mode="bilinear", align_corners=False)
-    return mask[0]

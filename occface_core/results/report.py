@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import io
 import json
 from collections.abc import Mapping
@@ -15,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from occface_core.results.colours import PROVENANCE_COLOURS
+from occface_core.results.page import address, jpeg, safe
+from occface_core.results.report_occlusion import occlusion_figure, occlusion_table
 from occface_core.results.saving import DOCUMENT, find_results
 from occface_core.results.writing import check_folder, write_text
 from occface_core.types import PROVENANCE
@@ -100,20 +101,20 @@ def _head(results: list[tuple[Path, dict[str, Any]]], failures: Mapping[str, str
             told[warning] = told.get(warning, 0) + 1
     for warning, times in told.items():
         where = f" ({times} of {_count(len(results), 'photo')})" if len(results) > 1 else ""
-        lines.append(f'<p class="note"><b>Note</b>{where}: {_safe(warning)}</p>')
+        lines.append(f'<p class="note"><b>Note</b>{where}: {safe(warning)}</p>')
     for photo, reason in failures.items():
         lines.append(
-            f'<p class="failed"><b>Failed</b>: {_safe(reason if photo in reason else photo + ": " + reason)}</p>'
+            f'<p class="failed"><b>Failed</b>: {safe(reason if photo in reason else photo + ": " + reason)}</p>'
         )
     for photo in empty:
-        lines.append(f'<p class="failed"><b>No face found</b>: {_safe(photo)}</p>')
+        lines.append(f'<p class="failed"><b>No face found</b>: {safe(photo)}</p>')
     return "\n".join(lines)
 
 
 def _photo(path: Path, content: dict[str, Any], data: dict[str, Any], width: int, told: set[str]) -> str:
-    lines = [f"<h2>{_safe(path.name)}</h2>", f'<p class="pale">{_safe(_facts(content))}</p>']
+    lines = [f"<h2>{safe(path.name)}</h2>", f'<p class="pale">{safe(_facts(content))}</p>']
     new = [warning for warning in content["warnings"] if warning not in told]
-    lines += [f'<p class="note"><b>Note</b>: {_safe(warning)}</p>' for warning in new]
+    lines += [f'<p class="note"><b>Note</b>: {safe(warning)}</p>' for warning in new]
     if not content["faces"]:
         lines.append("<p>No face was found in this photo.</p>")
     for face in content["faces"]:
@@ -138,12 +139,16 @@ def _face(path: Path, face: dict[str, Any], data: dict[str, Any], width: int) ->
     sheet = folder / "sheet.png"
     picture = ""
     if sheet.is_file():
-        source = _jpeg(sheet, width)
-        picture = f'<img class="sheet" loading="lazy" alt="every step of {_safe(identity)}" src="{source}">'
-    return (
-        f"<h3>{_safe(face['folder'].replace('_', ' '))}</h3>\n"
-        f'<div class="face"><div class="viewer">{view}</div><div>{_occlusion(face)}{_pose(face)}</div></div>\n{picture}'
-    )
+        source = jpeg(sheet, width)
+        picture = f'<img class="sheet" loading="lazy" alt="every step of {safe(identity)}" src="{source}">'
+    known = face.get("occlusion")
+    parts = [
+        f'<div class="viewer">{view}</div>',
+        occlusion_figure(folder, width < _FULL_WIDTH) if known else "",
+    ]
+    parts.append(f"<div>{occlusion_table(known)}{_pose(face)}</div>")
+    title = safe(face["folder"].replace("_", " "))
+    return f'<h3>{title}</h3>\n<div class="face">{"".join(parts)}</div>\n{picture}'
 
 
 def _view(folder: Path, identity: str, data: dict[str, Any]) -> str:
@@ -151,7 +156,7 @@ def _view(folder: Path, identity: str, data: dict[str, Any]) -> str:
     if len(data["faces"]) >= MAX_VIEWS:
         return (
             f'<p class="pale">Only the first {MAX_VIEWS} faces can be turned in this report. '
-            f"Open {_safe(identity)}/mesh.glb with any 3D viewer.</p>"
+            f"Open {safe(identity)}/mesh.glb with any 3D viewer.</p>"
         )
     meshes = {name: _read_mesh(folder / f"{name}.glb") for name in ("base", "mesh")}
     known = {name: mesh for name, mesh in meshes.items() if mesh is not None}
@@ -185,7 +190,7 @@ def _view(folder: Path, identity: str, data: dict[str, Any]) -> str:
         for i, (mode, label) in enumerate(modes)
     )
     return (
-        f'<canvas class="view" tabindex="0" data-face="{_safe(identity)}" role="img" '
+        f'<canvas class="view" tabindex="0" data-face="{safe(identity)}" role="img" '
         f'aria-label="3D view; arrow keys turn it, plus and minus zoom"></canvas>'
         f'<div class="buttons">{buttons}</div>{keys}'
     )
@@ -205,7 +210,7 @@ def _read_mesh(path: Path) -> dict[str, Any] | None:
     if image is not None and uv is not None:
         buffer = io.BytesIO()
         image.convert("RGB").save(buffer, "JPEG", quality=88)
-        texture = _address(buffer.getvalue())
+        texture = address(buffer.getvalue())
     count = len(loaded.vertices)
     return {
         "vertices": np.asarray(loaded.vertices, np.float32),
@@ -245,26 +250,6 @@ def _provenance(path: Path, count: int) -> np.ndarray[Any, Any] | None:
     return np.asarray(np.abs(colours[:, None] - known).sum(-1).argmin(1), np.uint8)
 
 
-def _occlusion(face: dict[str, Any]) -> str:
-    report = face.get("occlusion")
-    if not report:
-        return "<p>It is not known what hides the face.</p>"
-    rows = [("face in all", report["fraction"]), *report["parts"].items()]
-    cells = "".join(_row(name.replace("_", " "), share) for name, share in rows)
-    words = " ".join(report["summary"])
-    return (
-        f"<p>{_safe(words)}</p><table><tr><th>part (left and right are the person's)</th>"
-        f'<th colspan="2">hidden</th></tr>{cells}</table>'
-    )
-
-
-def _row(name: str, share: float | None) -> str:
-    if share is None:
-        return f'<tr><td>{_safe(name)}</td><td colspan="2" class="pale">not in the picture</td></tr>'
-    bar = f'<span style="width:{share * 100:.0f}%"></span>' if share >= 0.005 else ""
-    return f'<tr><td>{_safe(name)}</td><td class="number">{share:.0%}</td><td class="bar">{bar}</td></tr>'
-
-
 def _pose(face: dict[str, Any]) -> str:
     lines = []
     if "pose" in face:
@@ -286,32 +271,11 @@ def _pose(face: dict[str, Any]) -> str:
         lines.append(
             "Mesh rests on: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()) + "."
         )
-    return "".join(f'<p class="pale">{_safe(line)}</p>' for line in lines)
-
-
-def _jpeg(path: Path, width: int) -> str:
-    """Return a picture, reduced to `width`, as a data address."""
-    from PIL import Image
-
-    with Image.open(path) as opened:
-        image = opened.convert("RGB")
-    if image.width > width:
-        image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=84, optimize=True)
-    return _address(buffer.getvalue())
-
-
-def _address(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+    return "".join(f'<p class="pale">{safe(line)}</p>' for line in lines)
 
 
 def _text(values: np.ndarray[Any, Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
-
-
-def _safe(text: object) -> str:
-    return html.escape(str(text), quote=True)
 
 
 def _count(number: int, what: str) -> str:

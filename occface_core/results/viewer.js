@@ -58,7 +58,9 @@
   for (const name of ["position", "normal", "tint", "uv"]) at[name] = gl.getAttribLocation(program, name);
   for (const name of ["turn", "view", "image", "mode"]) at[name] = gl.getUniformLocation(program, name);
   gl.enable(gl.DEPTH_TEST);
-  gl.clearColor(0.97, 0.97, 0.97, 1);
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  function ground() { gl.clearColor(...(dark.matches ? [0.125, 0.137, 0.153] : [0.97, 0.97, 0.97]), 1); }
+  ground();
 
   function bytes(text) {
     const raw = atob(text), out = new Uint8Array(raw.length);
@@ -244,5 +246,9 @@
         watch.unobserve(entry.target);
       }
   }, { rootMargin: "400px" });
+  dark.addEventListener("change", () => {
+    ground();
+    for (const view of views) if (view.buffers) view.draw();
+  });
   for (const view of views) watch ? watch.observe(view.canvas) : view.draw();
 })();

@@ -84,3 +84,37 @@ def test_a_long_page_turns_the_first_faces_only_and_says_so(saved, monkeypatch):
     page = write_report(saved.parent).read_text(encoding="utf-8")
     assert page.count('<canvas class="view"') == 1
     assert "Open portrait/face_1/mesh.glb" in page
+
+
+def test_the_page_says_what_hides_each_face(page, result):
+    assert page.count("<figure>") == 2
+    rows = re.findall(
+        r'<td>([\w ]+)</td><td class="number">(\d+)%</td>', page.split("<h3>face 0")[1].split("<h3>")[0]
+    )
+    report = result.faces.occlusion_report(0)
+    shown = dict(rows)
+    assert int(shown["face in all"]) == round(100 * report["fraction"])
+    for name, share in (report["parts"] | report["halves"]).items():
+        assert abs(int(shown[name.replace("_", " ")]) - 100 * share) <= 0.51
+    assert "hidden: mouth" in page
+
+
+def test_a_result_of_an_earlier_release_is_still_shown(saved, tmp_path):
+    shutil.copytree(saved, tmp_path / "old")
+    content = json.loads((tmp_path / "old" / "faces.json").read_text())
+    for face in content["faces"]:
+        (tmp_path / "old" / face["folder"] / "occlusion.png").unlink()
+        for name in ("halves", "landmarks", "beyond_photo"):
+            del face["occlusion"][name]
+    content["faces"][1]["occlusion"]["fraction"] = None
+    content["faces"][1]["occlusion"]["parts"]["nose"] = None
+    (tmp_path / "old" / "faces.json").write_text(json.dumps(content))
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "<figure>" not in page
+    assert page.count("not in the photo") == 2
+    assert page.count('<table class="parts">') == 2
+
+
+def test_the_page_follows_dark_and_narrow_screens(page):
+    assert "prefers-color-scheme: dark" in page
+    assert "minmax(min(100%, 330px), 1fr)" in page
