@@ -51,7 +51,7 @@ def shapes(subject: Subject) -> None:
 
 def ranges(subject: Subject) -> None:
     """All values are finite and in their range: colours, mattes and confidences in [0, 1], rotations rotate."""
-    answer = subject.run(_ordinary(subject))
+    answer = subject.run(inputs.everyday(subject.kind))
     _are_finite(answer)
     if isinstance(answer, Landmarks):
         _within(answer.confidence, "confidence")
@@ -75,7 +75,7 @@ def ranges(subject: Subject) -> None:
 
 def units(subject: Subject) -> None:
     """Lengths are in mm and points in pixels, in the frames that the records name."""
-    given = _ordinary(subject)
+    given = inputs.everyday(subject.kind)
     answer = subject.run(given)
     if isinstance(answer, Landmarks) and isinstance(given, Tensor):
         _points_in_pixels(answer, given)
@@ -109,7 +109,7 @@ def batch_equals_singles(subject: Subject) -> None:
 
 def inputs_unchanged(subject: Subject) -> None:
     """The stage leaves what it is given as it was."""
-    given = _ordinary(subject)
+    given = inputs.everyday(subject.kind)
     before = [(path, tensor.clone()) for path, tensor in tensors(given, "input")]
     subject.run(given)
     for (path, old), (_, new) in zip(before, tensors(given, "input"), strict=True):
@@ -120,7 +120,7 @@ def inputs_unchanged(subject: Subject) -> None:
 
 def deterministic(subject: Subject) -> None:
     """The same input gives the same answer: again, in a new instance, and whatever the global seeds are."""
-    given = _ordinary(subject)
+    given = inputs.everyday(subject.kind)
     with _seeds() as seed:
         seed(1)
         first = subject.run(given)
@@ -186,17 +186,10 @@ def no_faces(subject: Subject) -> None:
 def device_respected(subject: Subject) -> None:
     """Answers lie on the device of the inputs, on every kind of device that this machine has."""
     for device in subject.devices():
-        answer = subject.run(_ordinary(subject, device), subject.ready(device))
+        answer = subject.run(inputs.everyday(subject.kind, device), subject.ready(device))
         for path, tensor in tensors(answer):
             require(tensor.device.type == device, f"{path} on {device}", f"on {tensor.device}",
                     "make new tensors with image.new_zeros(…) or device=image.device")  # fmt: skip
-
-
-def _ordinary(subject: Subject, device: str = "cpu") -> Any:
-    """Return everyday input: a photo with a face, or two faces."""
-    if subject.kind == "landmark_detector":
-        return inputs.photo(240, 320, device)
-    return inputs.faces(2, device=device)
 
 
 def _is_record(subject: Subject, answer: Any) -> None:

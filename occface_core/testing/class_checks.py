@@ -8,13 +8,17 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 
 from occface_core import config, null
+from occface_core.errors import OccfaceError
 from occface_core.registry import Registry
+from occface_core.stages import Stage
 from occface_core.testing.failure import require
+from occface_core.testing.inputs import everyday
 from occface_core.testing.subject import Subject
 from occface_core.testing.watch import watch
 
@@ -25,6 +29,9 @@ _NONE = {
     "shape_regressor": null.NoShape,
     "detail_recoverer": null.NoDetail,
 }
+
+FILES = ("weights", "model")
+"""Options that name a file or folder of trained weights, by convention."""
 
 
 def constructor_does_no_io(subject: Subject) -> None:
@@ -99,6 +106,42 @@ def picklable(subject: Subject) -> None:
         repr(again),
         "leave __reduce__ and __getstate__ alone",
     )
+
+
+def errors_of_the_right_kind(subject: Subject) -> None:
+    """`run` before `setup`, and weights that are not where an option says, are told by an OccfaceError."""
+    stage = subject.fresh()
+    _answers_or_says(lambda: subject.run(everyday(subject.kind), stage), "run before setup",
+                     "call setup yourself, or raise occface_core.errors.StageError")  # fmt: skip
+    nowhere = str(Path(os.devnull) / "nowhere")
+    cls = type(stage)
+    for name in FILES:
+        if name not in config.option_fields(cls):
+            continue
+
+        def set_up(option: str = name) -> None:
+            cls(**{**_given(stage), option: nowhere}).setup("cpu")
+
+        said = _answers_or_says(set_up, f"setup with {name}={nowhere!r}",
+                                "look for the file first and raise occface_core.errors.WeightsMissing")  # fmt: skip
+        require(said, f"an OccfaceError from setup with {name}={nowhere!r}", "none",
+                "read the file that the option names in setup")  # fmt: skip
+
+
+def _given(stage: Stage) -> dict[str, object]:
+    """Return the options of an instance as its constructor takes them."""
+    return {alias: getattr(stage, field.name) for alias, field in config.option_fields(type(stage)).items()}
+
+
+def _answers_or_says(act: Callable[[], object], what: str, mend: str) -> bool:
+    """Do something that may fail with an OccfaceError only; return whether it did."""
+    try:
+        act()
+    except OccfaceError:
+        return True
+    except Exception as error:
+        require(False, f"an answer or an OccfaceError from {what}", f"{type(error).__name__}: {error}", mend)
+    return False
 
 
 def import_light(subject: Subject) -> None:

@@ -22,6 +22,11 @@ def arguments(stage: type[Stage] | Stage, faces: FaceBatch) -> list[object]:
     return [getattr(faces, field) for field in stage.consumes]
 
 
+def everyday(kind: str, device: str = "cpu") -> FaceBatch | Tensor:
+    """Return everyday input of a stage: a photo with a face, or two faces."""
+    return photo(240, 320, device) if kind == "landmark_detector" else faces(2, device=device)
+
+
 def faces(count: int = 3, size: int = 256, device: str = "cpu") -> FaceBatch:
     """Return `count` different faces: turned, lit and hidden differently, on a ramp of colours.
 

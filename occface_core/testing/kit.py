@@ -23,6 +23,7 @@ _FUNCTIONS: dict[str, tuple[Callable[[Subject], None], tuple[str, ...]]] = {
     "config_round_trip": (class_checks.config_round_trip, _ALL),
     "picklable": (class_checks.picklable, _ALL),
     "import_light": (class_checks.import_light, _ALL),
+    "errors_of_the_right_kind": (class_checks.errors_of_the_right_kind, _ALL),
     "shapes": (checks.shapes, _ALL),
     "ranges": (checks.ranges, _ALL),
     "units": (checks.units, ("landmark_detector", "shape_regressor", "detail_recoverer")),
@@ -82,12 +83,13 @@ def checks_for(stage: str) -> tuple[str, ...]:
 
 
 def check_stage(
-    make: Callable[[], Stage],
+    make: Callable[[], Stage] | Subject,
     expected_failures: Mapping[str, str] | None = None,
     *,
     only: tuple[str, ...] | None = None,
     raises: bool = True,
     quiet: bool = False,
+    before: Callable[[str], object] | None = None,
 ) -> Report:
     """Run every check that applies to a plugin, and print how many those were.
 
@@ -97,12 +99,13 @@ def check_stage(
         only: names of the checks to run; all that apply if None.
         raises: raise if a check fails; False returns the report all the same.
         quiet: print nothing.
+        before: called with the name of each check before it runs, to show progress.
 
     Raises:
         CheckFailed: naming every check that failed, what was expected, and how to mend it.
         OccfaceError: `expected_failures` or `only` names a check that there is not, or gives no reason.
     """
-    subject = Subject(make)
+    subject = make if isinstance(make, Subject) else Subject(make)
     known = _known(expected_failures)
     for name in only or ():
         _must_exist(name)
@@ -112,6 +115,8 @@ def check_stage(
     for name in checks_for(subject.kind):
         if only is not None and name not in only:
             continue
+        if before is not None:
+            before(name)
         message = _message(name, subject)
         if message is None and name in known:
             failed[name] = (

@@ -165,6 +165,36 @@ class AlwaysOnTheCpu(null.NoDetail):
         return FaceDetail(bump=torch.zeros(len(clean), 1, *clean.shape[-2:]), shape=shape)
 
 
+@attrs.define(kw_only=True)
+class NeedsSetup(null.NoDetail):
+    scale: Any = attrs.field(default=None, init=False)
+
+    def setup(self, device="cpu"):
+        self.scale = 1.0
+
+    def run(self, clean, shape, matte):
+        flat = null.NoDetail.run(self, clean, shape, matte)
+        return attrs.evolve(flat, bump=flat.bump * self.scale)
+
+
+@attrs.define(kw_only=True)
+class OpensAnything(null.NoDetail):
+    """Attributes: weights."""
+
+    weights: str | None = None
+
+    def setup(self, device="cpu"):
+        if self.weights is not None:
+            open(self.weights).close()
+
+
+@attrs.define(kw_only=True)
+class ForgetsItsWeights(null.NoDetail):
+    """Attributes: weights."""
+
+    weights: str | None = None
+
+
 WRONG = [
     ("constructor_does_no_io", ReadsInConstructor),
     ("options_explicit", UndocumentedOption),
@@ -187,5 +217,8 @@ WRONG = [
     ("empty_and_full_matte", MeanOfTheVisibleFace),
     ("no_faces", StacksFaces),
     ("device_respected", AlwaysOnTheCpu),
+    ("errors_of_the_right_kind", NeedsSetup),
+    ("errors_of_the_right_kind", OpensAnything),
+    ("errors_of_the_right_kind", ForgetsItsWeights),
 ]
 """Check → a plugin that fails it alone; `import_light` has modules of its own in the tests."""
