@@ -19,6 +19,7 @@ from typing import Any
 import attrs
 import cattrs
 
+from occface_core import licences
 from occface_core.errors import ConfigError, OccfaceError, PluginError, Problem, did_you_mean
 from occface_core.presets import DEFAULT_PRESET, FALLBACKS, PRESETS
 from occface_core.registry import Registry, load_object
@@ -27,7 +28,10 @@ from occface_core.stages import STAGES
 IGNORED = ("provenance",)
 """Keys that `Pipeline.to_config` adds for the record; they change nothing."""
 
-_KEYS = (*STAGES, "hooks", "preset", *IGNORED)
+LICENCES = ("any", "commercial")
+"""Values of the key `licence`: take every plugin, or refuse those whose terms do not allow commercial use."""
+
+_KEYS = (*STAGES, "hooks", "licence", "preset", *IGNORED)
 
 
 @attrs.define(frozen=True)
@@ -94,7 +98,7 @@ def resolve(
     problems: list[Problem] = []
     for key in data:
         if key not in _KEYS:
-            problems.append(Problem(str(key), "a stage, 'hooks' or 'preset'", "an unknown key",
+            problems.append(Problem(str(key), "a stage, 'hooks', 'licence' or 'preset'", "an unknown key",
                                     did_you_mean(str(key), _KEYS)))  # fmt: skip
     preset_name = data.get("preset", DEFAULT_PRESET)
     if preset_name not in PRESETS:
@@ -109,9 +113,49 @@ def resolve(
         if choice is not None:
             stages[stage] = choice
     hooks = _choose_hooks(data.get("hooks", []), registry, problems)
+    problems += _licence_problems(data.get("licence", "any"), stages, registry)
     if problems:
         raise ConfigError(problems, source)
     return stages, hooks
+
+
+def _licence_problems(wanted: Any, stages: Mapping[str, Choice], registry: Registry) -> list[Problem]:
+    """Return a problem for every stage whose plugin may not be used as wanted."""
+    if wanted not in LICENCES:
+        return [Problem("licence", f"one of {', '.join(map(repr, LICENCES))}", repr(wanted))]
+    if wanted == "any":
+        return []
+    problems = []
+    for stage, choice in stages.items():
+        options = unstructure(choice.instance)
+        terms = licences.plugin_terms(stage, choice.name, type(choice.instance), options)
+        base = options.get("base")  # a plugin that builds on another one of its stage
+        if isinstance(base, str) and base in registry.names(stage):
+            terms += licences.plugin_terms(stage, base, registry.get(stage, base))
+        refused = licences.not_commercial(terms)
+        if refused:
+            nearest = _nearest_commercial(stage, choice.name, registry)
+            hint = f"Nearest that allows it: {stage} = '{nearest}'" if nearest else "No other one allows it"
+            problems.append(
+                Problem(stage, "a plugin that allows commercial use", f"'{choice.name}' ({refused})", hint)
+            )
+    return problems
+
+
+def _nearest_commercial(stage: str, refused: str, registry: Registry) -> str:
+    """Return the first installed plugin that allows commercial use: stand-ins first, "none" last, "" if none."""
+    installed = registry.names(stage)
+    order = [*FALLBACKS.get(stage, ()), *(preset[stage] for preset in PRESETS.values()), *installed]
+    for name in sorted(dict.fromkeys(order), key=lambda one: one == "none"):
+        if name == refused or name not in installed:
+            continue
+        try:
+            terms = licences.plugin_terms(stage, name, registry.get(stage, name))
+        except PluginError:
+            continue
+        if not licences.not_commercial(terms):
+            return name
+    return ""
 
 
 def _choose_hooks(value: Any, registry: Registry, problems: list[Problem]) -> list[Choice]:

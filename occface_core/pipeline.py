@@ -57,8 +57,15 @@ class Photo:
 class Pipeline:
     """Five stages and the hooks around them. Make one with `from_config`."""
 
-    def __init__(self, stages: Mapping[str, config.Choice], hooks: list[config.Choice], device: str) -> None:
+    def __init__(
+        self,
+        stages: Mapping[str, config.Choice],
+        hooks: list[config.Choice],
+        device: str,
+        licence: str = "any",
+    ) -> None:
         self.device = _checked_device(device)
+        self._licence = licence
         self._choices = dict(stages)
         self._hooks = list(hooks)
         self._ready: set[str] = set()
@@ -97,11 +104,12 @@ class Pipeline:
         """
         import warnings
 
+        data, _ = config.load(configuration)
         stages, hooks = config.resolve(configuration, registry or Registry())
         for choice in stages.values():
             if choice.warning:
                 warnings.warn(choice.warning, FallbackWarning, stacklevel=2)
-        return cls(stages, hooks, device)
+        return cls(stages, hooks, device, data.get("licence", "any"))
 
     def __call__(self, photo: PhotoLike, given: Mapping[str, Any] | None = None) -> FaceBatch:
         """Reconstruct every face of one photo.
@@ -188,6 +196,7 @@ class Pipeline:
         return {
             **{stage: _spec(choice) for stage, choice in self._choices.items()},
             "hooks": [_spec(choice) for choice in self._hooks],
+            **({} if self._licence == "any" else {"licence": self._licence}),
             "provenance": provenance,
         }
 

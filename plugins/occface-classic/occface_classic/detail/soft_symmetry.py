@@ -32,7 +32,7 @@ class SoftSymmetry(DetailRecoverer):
         limit: largest height, mm; positive.
     """
 
-    licence = "Apache-2.0; weights as the base plugin's"
+    licence = "Apache-2.0; no weights of its own"
 
     base: str = attrs.field(default="shape_from_shading", validator=attrs.validators.instance_of(str))
     limit: float = attrs.field(default=3.0, converter=float, validator=attrs.validators.gt(0))
