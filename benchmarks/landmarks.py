@@ -2,33 +2,33 @@
 
     python benchmarks/landmarks.py --data DIR [--photos 70] [--out benchmarks/results/landmarks.csv]
 
-The photos are the validation photos of ``DIR/faces68`` with hand-placed points. Four methods are measured:
-``mobilenet_v3`` as it is by default, ``quick`` (``careful=False``), ``one_pass`` (the same network, looked at
-once, not mirrored) and the null method
-``mean_shape`` (the mean face laid into the finder's box). NME is by the outer-eye distance, over found faces.
+The photos are the validation photos of ``DIR/faces68`` with hand-placed points. Occluders are the training's own kinds
+at several sizes, and the library's (``library ...``). The methods are ``mobilenet_v3`` as it is by default, ``quick``
+(``careful=False``), ``heatmap``, and the null method ``mean_shape`` (the mean face laid into the finder's box). NME is
+by the outer-eye distance, over found faces. ``moved_change_percent`` is how far the points of a bare photo move, by the
+same distance, when the photo is shifted and scaled by a tenth of the face. The error in the least confident third of the
+points tells how well confidence sorts them; no order can do better than the error in the worst third.
 """
 
 from __future__ import annotations
 
-import csv
-import datetime
-import os
-import platform
-import subprocess
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
+import cv2
 import numpy as np
 import torch
 import typer
+from table import about, write
 
+from occface_core.synthetic import OCCLUDERS, add_occluder
 from occface_paper.faces.find import FoundFaces
 from occface_paper.landmarks.crop import apply
 from occface_paper.landmarks.data import load_face_crops
 from occface_paper.landmarks.evaluate import nme
 from occface_paper.landmarks.predict import box_crop
-from occface_paper.landmarks.stage import MobileNetV3Landmarks
+from occface_paper.landmarks.stage import HeatmapLandmarks, MobileNetV3Landmarks
 from occface_paper.occluders import load_cutouts, occlude
 
 #: Kind of occluder and hidden share of the face; masks and glasses have the one size that fits.
@@ -37,6 +37,7 @@ CONDITIONS = [
     *((kind, severity) for kind in ("block", "irregular", "patch", "hand") for severity in (0.15, 0.3, 0.5)),
     ("glasses", 0.3),
     ("mask", 0.3),
+    *((f"library {kind}", 0.3) for kind in OCCLUDERS),
 ]
 #: A face counts as found when the box of its points overlaps that of the truth by this much.
 FOUND = 0.4
@@ -83,17 +84,39 @@ def answers(
     return landmarks.points.double().numpy(), landmarks.confidence.double().numpy()
 
 
+def change_when_moved(stage: MobileNetV3Landmarks, pictures: list[Any]) -> float:
+    """Mean change of the points in per cent of the eye distance when photos are shifted and scaled by a tenth."""
+    changes = []
+    for number, (photo, truth, faces, _) in enumerate(pictures):
+        side = 0.1 * float(np.sqrt(np.prod(np.ptp(truth, axis=0))))
+        scale, sign = (1.1, 1) if number % 2 else (0.9, -1)
+        warp = np.array([[scale, 0, sign * side], [0, scale, -sign * side]])
+        image = photo[0].permute(1, 2, 0).numpy()
+        other = torch.from_numpy(cv2.warpAffine(image, warp, image.shape[1::-1])).permute(2, 0, 1)[None]
+        first, second = answers(stage, photo, faces)[0], answers(stage, other, stage.find(other))[0]
+        back = (second - warp[:, 2]) / scale
+        a, b = nearest(first, truth), nearest(back, truth)
+        if a is not None and b is not None:
+            eyes = np.linalg.norm(truth[36] - truth[45])
+            changes.append(100 * np.linalg.norm(first[a] - back[b], axis=1).mean() / eyes)
+    return float(np.mean(changes))
+
+
 def summary(errors: np.ndarray, points: np.ndarray, confidences: np.ndarray, photos: int) -> dict[str, Any]:
     """Figures of one method under one condition; ``points`` (n, 68) are the single points' errors in per cent."""
     third = np.argsort(confidences.ravel())[: confidences.size // 3]
     told = bool(np.ptp(confidences) > 0) if confidences.size else False
     share = points.ravel()[third].sum() / points.sum() if told else float("nan")
+    most = (
+        np.sort(points.ravel())[-(points.size // 3) :].sum() / points.sum() if points.size else float("nan")
+    )
     return {
         "found_percent": round(100 * len(errors) / photos, 2),
         "nme_mean": round(float(np.mean(errors)), 3) if len(errors) else "",
         "nme_median": round(float(np.median(errors)), 3) if len(errors) else "",
         "nme_over_10_percent": round(100 * float(np.mean(errors > 10)), 2) if len(errors) else "",
         "error_in_least_confident_third_percent": round(100 * float(share), 1) if told else "",
+        "error_in_worst_third_percent": round(100 * float(most), 1) if points.size else "",
     }
 
 
@@ -110,28 +133,18 @@ def main(
     crops = load_face_crops(data, {"faces68": 1.0}, None)
     chosen = np.flatnonzero(crops.is_val)[:photos]
     cutouts = load_cutouts(data / "occluders")
-    stage = MobileNetV3Landmarks(weights=weights)
-    quick = MobileNetV3Landmarks(weights=weights, careful=False)
-    once = MobileNetV3Landmarks(weights=weights, passes=1, mirrored=False, careful=False)
-    for each in (stage, quick, once):
+    stages = {
+        "mobilenet_v3": MobileNetV3Landmarks(weights=weights),
+        "quick": MobileNetV3Landmarks(weights=weights, careful=False),
+        "heatmap": HeatmapLandmarks(weights=weights),
+    }
+    for each in stages.values():
         each.setup("cpu")
+    stage = stages["mobilenet_v3"]
     methods = {
-        "mobilenet_v3": lambda photo, faces: answers(stage, photo, faces),
-        "quick": lambda photo, faces: answers(quick, photo, faces),
-        "one_pass": lambda photo, faces: answers(once, photo, faces),
-        "mean_shape": lambda photo, faces: mean_shapes(stage, faces),
-    }
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
-    ).stdout.strip()
-    about = {
-        "date": datetime.date.today().isoformat(),
-        "commit": commit,
-        "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores",
-        "torch": torch.__version__,
-        "seed": seed,
-        "weights_sha256": (stage.weights_sha256() or "")[:12],
-    }
+        name: (lambda photo, faces, s=each: answers(s, photo, faces)) for name, each in stages.items()
+    } | {"mean_shape": lambda photo, faces: mean_shapes(stage, faces)}
+    head = about(seed)
     rows = []
     for kind, severity in CONDITIONS:
         pictures = []
@@ -141,7 +154,12 @@ def main(
             if kind != "none":
                 rng = np.random.default_rng((seed, number))
                 others = [crops.images[np.flatnonzero(~crops.is_val)[number]]]
-                image, _ = occlude(image, truth, kind, rng, severity=severity, cutouts=cutouts, others=others)
+                if kind.startswith("library "):
+                    image, _ = add_occluder(image, truth, kind.removeprefix("library "), rng)
+                else:
+                    image, _ = occlude(
+                        image, truth, kind, rng, severity=severity, cutouts=cutouts, others=others
+                    )
             photo = as_tensor(image)
             begin = time.perf_counter()
             faces = stage.find(photo)
@@ -159,20 +177,25 @@ def main(
                 errors.append(nme(points[hit][None], truth[None])[0])
                 single.append(100 * np.linalg.norm(points[hit] - truth, axis=1) / eyes)
                 confidences.append(confidence[hit])
-            row = about | {"method": name, "occluder": kind, "severity": severity, "photos": len(pictures)}
+            weights_hash = (stages[name].weights_sha256() or "")[:12] if name in stages else ""
+            row = head | {
+                "weights_sha256": weights_hash,
+                "method": name,
+                "occluder": kind,
+                "severity": severity,
+                "photos": len(pictures),
+            }
             row |= summary(np.array(errors), np.array(single), np.array(confidences), len(pictures))
             row["ms_a_photo"] = round(1000 * seconds / max(len(pictures), 1), 1)
+            told = kind == "none" and name in stages
+            row["moved_change_percent"] = round(change_when_moved(stages[name], pictures), 3) if told else ""
             rows.append(row)
             print(
                 f"{name:14s} {kind:10s} {severity:4.2f}  found {row['found_percent']:6.2f} %"
                 f"  NME {row['nme_mean']} %  (median {row['nme_median']})",
                 flush=True,
             )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write(out, rows)
     for name in methods:
         hidden = [r for r in rows if r["method"] == name and r["occluder"] != "none" and r["nme_mean"] != ""]
         print(f"{name}: mean over occluded conditions {np.mean([r['nme_mean'] for r in hidden]):.2f} %")

@@ -65,6 +65,44 @@ def landmarks(
 
 
 @app.command()
+def heatmap(
+    data: Data,
+    out: Out = Path("runs/heatmap"),
+    minutes: Minutes = 60.0,
+    steps: Steps = None,
+    resume: Resume = False,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    threads: Threads = None,
+    width: Annotated[float, typer.Option(help="Width of the MobileNetV3 trunk.")] = 0.75,
+    batch: Annotated[int, typer.Option(help="Samples a step.")] = 32,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.2e-3,
+    size: Annotated[int, typer.Option(help="Crop side in px.")] = 128,
+    occluders: Annotated[int, typer.Option(help="Occluders drawn before the first step.")] = 2000,
+    start: Annotated[
+        Path | None, typer.Option(help="Weights (.safetensors) of either landmark network to begin with.")
+    ] = None,
+) -> None:
+    """Train the alternate landmark network: integral regression on the same trunk."""
+    from occface_paper.landmarks.train import LandmarkTraining, train_landmarks
+
+    settings = LandmarkTraining(head="heatmap", width=width, batch=batch, rate=rate, sizes=(size,))
+    train_landmarks(
+        data,
+        out,
+        minutes=minutes,
+        steps=steps,
+        resume=resume,
+        device=device,
+        seed=seed,
+        threads=threads,
+        settings=settings,
+        occluders=occluders,
+        start=start,
+    )
+
+
+@app.command()
 def parsing(
     data: Data,
     labels: Annotated[

@@ -11,7 +11,7 @@ import torch
 from occface_paper.landmarks.augment import jitter_matrix
 from occface_paper.landmarks.crop import apply, similarity, to_pixels
 from occface_paper.landmarks.data import FaceCrops
-from occface_paper.landmarks.network import LandmarkNetwork
+from occface_paper.landmarks.predict import Network
 from occface_paper.occluders import KINDS, occlude
 
 
@@ -23,7 +23,7 @@ def nme(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 @torch.no_grad()
 def refine(
-    network: LandmarkNetwork, image: np.ndarray, to_crop: np.ndarray, size: int, passes: int
+    network: Network, image: np.ndarray, to_crop: np.ndarray, size: int, passes: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points (68, 2) in image pixels and log scale (68,) after some passes, each cropping by the last one's answer."""
     mean = network.mean_shape.cpu().numpy().astype(np.float64)
@@ -42,7 +42,7 @@ def refine(
 
 
 def validate(
-    network: LandmarkNetwork, crops: FaceCrops, size: int, cutouts: Sequence[np.ndarray] = (), seed: int = 0
+    network: Network, crops: FaceCrops, size: int, cutouts: Sequence[np.ndarray] = (), seed: int = 0
 ) -> dict[str, float]:
     """NME on the validation crops from a disturbed start, two passes: clean, and with a pasted occluder."""
     network.eval()

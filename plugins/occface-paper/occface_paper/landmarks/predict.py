@@ -11,9 +11,12 @@ from torch import Tensor
 
 from occface_paper.faces.find import FoundFaces, resized
 from occface_paper.landmarks.crop import apply, five_points, similarity
+from occface_paper.landmarks.heatmap import HeatmapNetwork
 from occface_paper.landmarks.network import LandmarkNetwork
 from occface_paper.landmarks.symmetry import MIRROR_68
 
+#: What answers for a crop.
+Network = LandmarkNetwork | HeatmapNetwork
 #: A point counts as right within this share of the inter-ocular distance: confidence is the chance of that.
 TOLERANCE = 0.1
 #: Points and box of a found face may disagree about its size by this factor before the box alone is believed.
@@ -72,7 +75,7 @@ def cut_out(photo: Tensor, to_crop: np.ndarray, size: int) -> Tensor:
 
 @torch.inference_mode()
 def predict_landmarks(
-    network: LandmarkNetwork,
+    network: Network,
     photo: Tensor,
     faces: FoundFaces,
     *,
@@ -83,7 +86,7 @@ def predict_landmarks(
     """68 points of each found face.
 
     Args:
-        network: a trained `LandmarkNetwork` in evaluation mode, on the photo's device.
+        network: a trained network in evaluation mode, on the photo's device.
         photo: (1, 3, H, W) float32 RGB in [0, 1].
         faces: where to look.
         size: side of the crops, px.
@@ -105,12 +108,12 @@ def predict_landmarks(
 
 
 def answers(
-    network: LandmarkNetwork, photo: Tensor, crops: list[np.ndarray], size: int, mirrored: bool
+    network: Network, photo: Tensor, crops: list[np.ndarray], size: int, mirrored: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points (n, 68, 2) in photo pixels and their expected distance (n, 68) by the inter-ocular distance.
 
     Args:
-        network: a trained `LandmarkNetwork` in evaluation mode.
+        network: a trained network in evaluation mode.
         photo: (1, 3, H, W).
         crops: n matrices (3, 3) from photo pixels to crop units.
         size: side of the crops, px.
@@ -136,7 +139,7 @@ def confidence(scale: np.ndarray) -> np.ndarray:
     return 1 - np.exp(-TOLERANCE / np.maximum(scale, 1e-6))
 
 
-def look(network: LandmarkNetwork, crops: Tensor, mirrored: bool) -> tuple[Tensor, Tensor]:
+def look(network: Network, crops: Tensor, mirrored: bool) -> tuple[Tensor, Tensor]:
     """Points (B, 68, 2) and log scale (B, 68) of crops, averaged with those of the mirrored crops if asked."""
     batch = torch.cat([crops, crops.flip(3)]) if mirrored else crops
     points, log_scale = network(batch.contiguous(memory_format=torch.channels_last))

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from occface_paper.faces.find import FoundFaces
 from occface_paper.landmarks.crop import similarity
-from occface_paper.landmarks.network import LandmarkNetwork
-from occface_paper.landmarks.predict import answers, box_crop, confidence
+from occface_paper.landmarks.predict import Network, answers, box_crop, confidence
 
 #: Starting crops besides the first answer's: the box's, at these sizes.
 BOX_SCALES = (1.0, 0.85, 1.15)
@@ -34,12 +33,12 @@ def moved(to_crop: np.ndarray, scale: float, turn: float = 0.0, shift: float = 0
 
 @torch.inference_mode()
 def refine_landmarks(
-    network: LandmarkNetwork, photo: Tensor, faces: FoundFaces, points: Tensor, *, size: int, mirrored: bool
+    network: Network, photo: Tensor, faces: FoundFaces, points: Tensor, *, size: int, mirrored: bool
 ) -> tuple[Tensor, Tensor]:
     """Better points of found faces.
 
     Args:
-        network: a trained `LandmarkNetwork` in evaluation mode, on the photo's device.
+        network: a trained network in evaluation mode, on the photo's device.
         photo: (1, 3, H, W) float32 RGB in [0, 1].
         faces: where they were found.
         points: (F, 68, 2) a first answer, photo pixels.

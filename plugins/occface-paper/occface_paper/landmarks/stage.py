@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from occface_core.types import Landmarks
     from occface_paper.faces.find import FoundFaces
+    from occface_paper.landmarks.predict import Network
 
 #: The finder's answers from this score up are looked at by the verifier, at most so many of a photo.
 CANDIDATE, MAX_CANDIDATES = 0.3, 256
@@ -43,6 +44,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
     """
 
     licence: ClassVar[str] = "Apache-2.0; weights trained on research-only photos, see the model card"
+    head: ClassVar[str] = "landmarks"
 
     score_threshold: float = attrs.field(default=0.5, validator=[validators.ge(0.0), validators.le(1.0)])
     max_faces: int = attrs.field(default=32, validator=validators.ge(1))
@@ -69,7 +71,6 @@ class MobileNetV3Landmarks(LandmarkDetector):
         from occface_paper.faces.network import FaceNetwork
         from occface_paper.faces.verifier import FaceVerifier
         from occface_paper.fuse import folded
-        from occface_paper.landmarks.network import LandmarkNetwork
         from occface_paper.weights import load_weights, weights_path
 
         state, metadata = load_weights(weights_path("faces", self.weights))
@@ -78,19 +79,24 @@ class MobileNetV3Landmarks(LandmarkDetector):
         state, metadata = load_weights(weights_path("verifier", self.weights))
         verifier = FaceVerifier(int(metadata.get("width", 16)))
         verifier.load_state_dict(state)
-        state, metadata = load_weights(weights_path("landmarks", self.weights))
-        network = LandmarkNetwork(float(metadata.get("width", 1.0)))
+        state, metadata = load_weights(weights_path(self.head, self.weights))
+        network = self._new_network(float(metadata.get("width", 1.0)))
         network.load_state_dict(state)
         self._size = int(metadata.get("size", 128))
         self._finder = folded(finder).to(device).to(memory_format=torch.channels_last)
         self._verifier = folded(verifier).to(device).to(memory_format=torch.channels_last)
         self._network = folded(network).to(device).to(memory_format=torch.channels_last)
 
+    def _new_network(self, width: float) -> Network:
+        from occface_paper.landmarks.network import LandmarkNetwork
+
+        return LandmarkNetwork(width)
+
     def weights_sha256(self) -> str | None:
         """Return the hash of the three networks' weights."""
         from occface_paper.weights import sha256_of, weights_path
 
-        return sha256_of(*(weights_path(name, self.weights) for name in ("faces", "verifier", "landmarks")))
+        return sha256_of(*(weights_path(name, self.weights) for name in ("faces", "verifier", self.head)))
 
     def find(self, photo: Tensor) -> FoundFaces:
         """Candidates of a photo (1, 3, H, W) with the finder's and the verifier's common score, before any landmark."""
@@ -160,3 +166,18 @@ class MobileNetV3Landmarks(LandmarkDetector):
                 kept = distinct(points.cpu().double().numpy())
                 points, confidence = points[kept], confidence[kept]
         return Landmarks(points=points.clone(), confidence=confidence.clone())
+
+
+@attrs.define(kw_only=True)
+class HeatmapLandmarks(MobileNetV3Landmarks):
+    """The same finder, then integral regression: each point is the mean of a heatmap (Sun et al. 2018).
+
+    Attributes: as `MobileNetV3Landmarks`; `weights` holds `heatmap.safetensors` instead of `landmarks`.
+    """
+
+    head: ClassVar[str] = "heatmap"
+
+    def _new_network(self, width: float) -> Network:
+        from occface_paper.landmarks.heatmap import HeatmapNetwork
+
+        return HeatmapNetwork(width)

@@ -16,6 +16,7 @@ from occface_paper.landmarks.augment import Sampler
 from occface_paper.landmarks.crop import mean_of_shapes
 from occface_paper.landmarks.data import FaceCrops, load_face_crops
 from occface_paper.landmarks.evaluate import validate
+from occface_paper.landmarks.heatmap import HeatmapNetwork
 from occface_paper.landmarks.loss import confidence_loss, landmark_loss, point_distances
 from occface_paper.landmarks.network import LandmarkNetwork
 from occface_paper.occluders import load_cutouts
@@ -29,6 +30,7 @@ class LandmarkTraining:
     """Settings of one run.
 
     Attributes:
+        head: "landmarks", the paper's fused taps, or "heatmap", integral regression on the same trunk.
         width: width of the trunk.
         batch: samples a step.
         rate: peak learning rate.
@@ -39,6 +41,7 @@ class LandmarkTraining:
         confidence: weight of the confidence loss.
     """
 
+    head: str = "landmarks"
     width: float = 0.75
     batch: int = 32
     rate: float = 1.2e-3
@@ -47,6 +50,10 @@ class LandmarkTraining:
     switch: tuple[float, ...] = (0.7,)
     squared: float = 0.0
     confidence: float = 0.02
+
+    def network(self) -> LandmarkNetwork | HeatmapNetwork:
+        """A new network."""
+        return HeatmapNetwork(self.width) if self.head == "heatmap" else LandmarkNetwork(self.width)
 
     def size(self, progress: float) -> int:
         """Crop size at this share of the run."""
@@ -102,7 +109,7 @@ def train_landmarks(
         checkpoint_seconds: between two checkpoints.
         validate_every: checkpoints between two validations.
 
-    Writes to ``out``: ``landmarks.pt`` (checkpoint), ``landmarks.safetensors`` (averaged weights, float16) and
+    Writes to ``out``: the checkpoint (.pt) and the averaged weights in float16 (.safetensors), called as the head, and
     ``log.jsonl``. Returns the last log line.
     """
     settings = settings or LandmarkTraining()
@@ -110,7 +117,7 @@ def train_landmarks(
     crops = load_face_crops(data, folders, limit)
     cutouts = load_cutouts(data / "occluders")
     clock = Clock(minutes=minutes, steps=steps)
-    saved = saved_run(out, "landmarks", resume, device)
+    saved = saved_run(out, settings.head, resume, device)
     if saved:
         clock.spent, clock.step = saved["seconds"], saved["step"]
         mean_shape = saved["network"]["mean_shape"].cpu().numpy().astype(np.float64)
@@ -137,10 +144,10 @@ def train_landmarks(
     torch.manual_seed(seed)
     if threads:
         torch.set_num_threads(threads)
-    network = LandmarkNetwork(settings.width).to(device).to(memory_format=torch.channels_last)
+    network = settings.network().to(device).to(memory_format=torch.channels_last)
     network.mean_shape.copy_(torch.from_numpy(mean_shape))
     if start and not saved:
-        network.load_state_dict(begin)
+        begin_with(network, begin)
     decayed = [p for n, p in network.named_parameters() if p.ndim > 1 and "pool" not in n]
     others = [p for n, p in network.named_parameters() if not (p.ndim > 1 and "pool" not in n)]
     groups = [
@@ -169,7 +176,7 @@ def train_landmarks(
             if crops.is_val.any() and (done or saves % validate_every == 0):
                 record |= validate(averaged(average, settings, device), crops, record["size"], cutouts)
             metadata = {"width": str(settings.width), "size": str(record["size"])}
-            save_run(out, "landmarks", network, optimizer, average, clock, metadata, record)
+            save_run(out, settings.head, network, optimizer, average, clock, metadata, record)
         if done:
             break
         for group in optimizer.param_groups:
@@ -202,8 +209,18 @@ def next_batch(batches: Iterator[Any], device: str) -> tuple[torch.Tensor, torch
     return crop, torch.as_tensor(truth).to(device)
 
 
-def averaged(average: WeightAverage, settings: LandmarkTraining, device: str) -> LandmarkNetwork:
+def begin_with(network: LandmarkNetwork | HeatmapNetwork, state: dict[str, torch.Tensor]) -> None:
+    """Take over the weights of a landmark network; a heatmap network takes its trunk alone."""
+    if isinstance(network, HeatmapNetwork) and "points.weight" in state:
+        network.trunk_state(state)
+    else:
+        network.load_state_dict(state)
+
+
+def averaged(
+    average: WeightAverage, settings: LandmarkTraining, device: str
+) -> LandmarkNetwork | HeatmapNetwork:
     """A network with the averaged weights, ready to measure."""
-    network = LandmarkNetwork(settings.width)
+    network = settings.network()
     network.load_state_dict(average.state)
     return network.to(device).to(memory_format=torch.channels_last).eval()

@@ -17,8 +17,43 @@ FRONT = tuple(LABELS[name] for name in ("eyeglasses", "hair", "hat", "other"))
 BEHIND = tuple(LABELS[name] for name in ("background", "cloth"))
 #: Depths from the rim of the face region, px at crop size 256, between which `BEHIND` begins to count.
 RIM = (4.0, 14.0)
+#: Hair that reaches less deep into the region than this share of the region's size is the hairline or hair beside the
+#: cheek, not something in front of the face.
+HAIRLINE = 0.14
 #: Areas smaller than this share of the face region, marked or left out, are noise.
 SPECK = 0.0008
+
+
+def without_hairline(chance: Tensor, region: Tensor) -> Tensor:
+    """Take the hair at the rim out of the face region; hair that reaches deep into it stays, it hides something.
+
+    Args:
+        chance: (B, C, S, S) of every label.
+        region: (B, 1, S, S) in [0, 1], hull of the landmarks with its top raised.
+
+    Returns:
+        (B, 1, S, S) in [0, 1].
+    """
+    hair = chance[:, LABELS["hair"]].cpu().numpy()
+    planes = [
+        face * (1 - _rim_hair(strands, face)) for strands, face in zip(hair, region[:, 0].cpu().numpy(), strict=True)
+    ]
+    return torch.as_tensor(np.stack(planes), device=region.device)[:, None] if planes else region
+
+
+def _rim_hair(chance: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """(S, S) float32 in [0, 1]: hair that stays near the rim of the face."""
+    inside = face > 0.5
+    hair = ((chance > 0.5) & inside).astype(np.uint8)
+    if not hair.any():
+        return np.zeros_like(chance)
+    depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 3)
+    count, patches = cv2.connectedComponents(hair, connectivity=8)
+    deepest = np.array([depth[patches == i].max() for i in range(1, count)])
+    shallow = 1 + np.flatnonzero(deepest < HAIRLINE * np.sqrt(inside.sum()))
+    rim = np.isin(patches, shallow).astype(np.uint8)
+    near = cv2.dilate(rim, np.ones((5, 5), np.uint8)) > 0
+    return np.where(near, np.clip(2 * chance - 0.5, 0, 1), 0).astype(np.float32)
 
 
 def hidden_chance(chance: Tensor, region: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ class Parsing(OcclusionMatting):
         network.requires_grad_(False)
         self._network = folded(network).to(device).to(memory_format=torch.channels_last)
 
-    def fingerprint(self) -> str:
+    def weights_sha256(self) -> str | None:
         """Hash of the weights in use; a cache tells results of different weights apart by it."""
         from occface_paper.weights import sha256_of, weights_path
 
@@ -116,13 +116,13 @@ class Parsing(OcclusionMatting):
 
         from occface_core.synthetic.labels import LABEL_NAMES
         from occface_core.types import Matte
-        from occface_paper.parsing.hidden import hidden_chance, soft_alpha
+        from occface_paper.parsing.hidden import hidden_chance, soft_alpha, without_hairline
 
         if not len(image):
             return Matte(alpha=image[:, :1], face=image[:, :1], label_names=LABEL_NAMES)
         chance = self.chances(image)
         labels = chance.argmax(1).to(torch.uint8)
-        region = self.regions(labels, landmarks)
+        region = without_hairline(chance, self.regions(labels, landmarks))
         alpha = soft_alpha(hidden_chance(chance, region), region, self.steepness)
         return Matte(alpha=alpha, face=region, labels=labels, label_names=LABEL_NAMES)
 
