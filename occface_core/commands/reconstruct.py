@@ -30,7 +30,11 @@ def reconstruct(
     config: str = CONFIG,
     set_: list[str] = SET,
     mask: Path | None = typer.Option(
-        None, "--mask", "-m", help="Picture of the photo's size, white = in front of the face; for one photo."
+        None,
+        "--mask",
+        "-m",
+        help="Picture of the photo's size, white (or grey, if half) = in front of a face, in place of the "
+        "occlusion_matting; for one photo.",
     ),
     device: str = DEVICE,
     formats: list[str] = FORMAT,
@@ -48,6 +52,8 @@ def reconstruct(
         raise typer.BadParameter(
             f"a mask belongs to one photo, but {len(found)} are given", param_hint="--mask"
         )
+    if mask and not mask.is_file():
+        raise typer.BadParameter(f"there is no picture '{mask}'", param_hint="--mask")
     run(
         Local(),
         name_jobs(found, mask),

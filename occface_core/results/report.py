@@ -254,7 +254,7 @@ def _pose(face: dict[str, Any]) -> str:
     lines = []
     if "pose" in face:
         angles = ", ".join(
-            f"{name} {np.degrees(face['pose'][name]):.0f}°"
+            f"{name} {round(np.degrees(face['pose'][name]))}°"
             for name in ("pitch", "yaw", "roll")
             if face["pose"][name] is not None
         )

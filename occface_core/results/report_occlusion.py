@@ -27,10 +27,10 @@ def occlusion_figure(folder: Path, small: bool = False) -> str:
     source = jpeg(path, _SMALL_WIDTH if small else _WIDTH, square=True)
     marks = (
         (f'<circle cx="7" cy="7" r="5" fill="{_css(SURE)}" stroke="#141414"/>', "seen"),
-        (f'<circle cx="7" cy="7" r="4" fill="#fff" stroke="#141414" stroke-width="5"/>'
-         f'<circle cx="7" cy="7" r="4" fill="none" stroke="{_css(SURE)}" stroke-width="2.5"/>', "hidden, guessed"),
-        (f'<path d="M2 2 12 12M12 2 2 12" stroke="#141414" stroke-width="4"/>'
-         f'<path d="M2 2 12 12M12 2 2 12" stroke="{_css(SURE)}" stroke-width="2"/>', "beyond the photo"),
+        (f'<circle cx="7" cy="7" r="4.2" fill="#fff" stroke="#141414" stroke-width="4.4"/>'
+         f'<circle cx="7" cy="7" r="4.2" fill="none" stroke="{_css(SURE)}" stroke-width="2.4"/>', "hidden, guessed"),
+        (f'<path d="M2 2 12 12M12 2 2 12" stroke="#141414" stroke-width="3.4"/>'
+         f'<path d="M2 2 12 12M12 2 2 12" stroke="{_css(SURE)}" stroke-width="1.8"/>', "beyond the photo"),
     )  # fmt: skip
     key = "".join(
         f'<span class="mark"><svg viewBox="0 0 14 14" aria-hidden="true">{drawn}</svg>{words}</span>'
@@ -54,8 +54,9 @@ def occlusion_table(report: Mapping[str, Any] | None) -> str:
     cells = "".join(_row(name.replace("_", " "), share) for name, share in rows)
     words = " ".join(report["summary"])
     return (
-        f'<p>{safe(words)}</p><table class="parts"><tr><th>part (left and right are the person\'s)</th>'
+        f'<p>{safe(words)}</p><table class="parts"><tr><th>part</th>'
         f'<th colspan="2">hidden</th></tr>{cells}</table>'
+        f'<p class="pale">Left and right are the person\'s.</p>'
     )
 
 

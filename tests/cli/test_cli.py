@@ -249,6 +249,25 @@ def test_a_mask_of_another_size_says_so(portrait, config, tmp_path):
     assert "50 x 50 pixels, its photo 90 x 100" in result.output
 
 
+def test_a_mask_that_is_not_there_is_a_wrong_use(portrait, config, tmp_path):
+    result = run("reconstruct", portrait, "-o", tmp_path / "out", "-c", config, "--mask", tmp_path / "m.png")
+    assert result.exit_code == 2
+    assert "there is no picture" in flat(result.output)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_inverted_mask_is_doubted(portrait, config, tmp_path):
+    mask = Image.new("L", (90, 100), 255)
+    mask.paste(0, (30, 50, 60, 70))
+    mask.save(tmp_path / "mask.png")
+    result = run(
+        "reconstruct", portrait, "-o", tmp_path / "out", "-c", config, "--mask", tmp_path / "mask.png"
+    )
+    assert result.exit_code == 0, result.output
+    assert "may be inverted" in flat(result.output)
+    assert "may be inverted" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+
 def test_a_mask_belongs_to_one_photo(portrait, config, tmp_path):
     result = run("reconstruct", portrait, "b.jpg", "-o", tmp_path / "out", "-c", config, "--mask", "m.png")
     assert result.exit_code == 2

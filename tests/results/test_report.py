@@ -117,4 +117,4 @@ def test_a_result_of_an_earlier_release_is_still_shown(saved, tmp_path):
 
 def test_the_page_follows_dark_and_narrow_screens(page):
     assert "prefers-color-scheme: dark" in page
-    assert "minmax(min(100%, 330px), 1fr)" in page
+    assert "minmax(min(100%, 290px), 1fr)" in page
