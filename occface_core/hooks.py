@@ -1,8 +1,7 @@
-"""The hooks that ship with the core: timing, progress, memory cache. Named in the config's `hooks` list."""
+"""Hooks that ship with the core: timing, progress, memory cache; `disk_cache` has a module of its own."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Generator
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from occface_core.caching import StageCache
 from occface_core.hookspecs import hookimpl
 from occface_core.types import FaceBatch
 
@@ -72,7 +72,7 @@ class Progress:
 
 
 @attrs.define(kw_only=True, eq=False)
-class MemoryCache:
+class MemoryCache(StageCache):
     """Keep stage answers in memory, by content of what went in and fingerprint of who answered.
 
     Attributes:
@@ -82,68 +82,20 @@ class MemoryCache:
     """
 
     max_entries: int = attrs.field(default=256, validator=attrs.validators.ge(1))
-    hits: int = attrs.field(default=0, init=False)
-    misses: int = attrs.field(default=0, init=False)
     _kept: OrderedDict[str, FaceBatch] = attrs.field(factory=OrderedDict, init=False, repr=False)
 
-    @hookimpl(specname="occface_run_stage", tryfirst=True)
-    def read(self, stage_name: str, stage: Stage, faces: Photo | FaceBatch) -> FaceBatch | None:
+    def get(self, key: str) -> FaceBatch | None:
         """Return the kept answer, or None."""
-        key = _key(stage_name, stage, faces)
-        kept = self._kept.get(key)
-        if kept is None:
-            self.misses += 1
+        if key not in self._kept:
             return None
-        self.hits += 1
         self._kept.move_to_end(key)
-        return kept
+        return self._kept[key]
 
-    @hookimpl(specname="occface_run_stage", wrapper=True)
-    def write(
-        self, stage_name: str, stage: Stage, faces: Photo | FaceBatch
-    ) -> Generator[None, FaceBatch, FaceBatch]:
-        """Keep the answer; an exception passes through and nothing is kept."""
-        result = yield
-        self._kept[_key(stage_name, stage, faces)] = result
+    def put(self, key: str, answer: FaceBatch) -> None:
+        """Keep an answer, and forget the least recently used ones beyond `max_entries`."""
+        self._kept[key] = answer
         while len(self._kept) > self.max_entries:
             self._kept.popitem(last=False)
-        return result
-
-
-def _key(stage_name: str, stage: Stage, faces: Photo | FaceBatch) -> str:
-    """Return a hash of the batch so far, its lineage, and the stage that is to answer."""
-    digest = hashlib.sha256()
-    mine = (
-        stage_name,
-        type(stage).__module__,
-        type(stage).__qualname__,
-        stage.summary(),
-        stage.weights_sha256(),
-    )
-    digest.update(repr(mine).encode())
-    _feed(digest, faces)
-    return digest.hexdigest()
-
-
-def _feed(digest: Any, value: Any) -> None:
-    """Feed tensors and plain values of a record into a hash; measured seconds are left out."""
-    if hasattr(value, "new_ones"):
-        digest.update(repr((tuple(value.shape), value.dtype, str(value.device))).encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    elif attrs.has(type(value)) and type(value).__module__.startswith("occface_core."):
-        for field in attrs.fields(type(value)):
-            if field.name not in ("seconds", "model"):
-                digest.update(field.name.encode())
-                _feed(digest, getattr(value, field.name))
-    elif isinstance(value, dict):
-        for key in sorted(value):
-            digest.update(str(key).encode())
-            _feed(digest, value[key])
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            _feed(digest, item)
-    else:
-        digest.update(repr(value).encode())
 
 
 def _synchronise(faces: Photo | FaceBatch) -> None:

@@ -69,6 +69,7 @@ class Pipeline:
         self._choices = dict(stages)
         self._hooks = list(hooks)
         self._ready: set[str] = set()
+        self._weights: dict[str, str | None] = {}
         self._plugins = pluggy.PluginManager(hookspecs.PROJECT)
         self._plugins.add_hookspecs(hookspecs)
         self._plugins.register(_Work(self), name="occface_core.pipeline")
@@ -306,9 +307,17 @@ class Pipeline:
             plugin=choice.name,
             distribution=f"{choice.distribution} {choice.version}".strip(),
             options=config.unstructure(choice.instance),
-            weights_sha256=choice.instance.weights_sha256(),
+            weights_sha256=self._weights_sha256(name),
             warning=choice.warning,
         )
+
+    def _weights_sha256(self, name: str) -> str | None:
+        """Return the hash of a stage's weights; the files are read once, not for every photo."""
+        if name not in self._ready:
+            return self._choices[name].instance.weights_sha256()  # type: ignore[no-any-return]
+        if name not in self._weights:
+            self._weights[name] = self._choices[name].instance.weights_sha256()
+        return self._weights[name]
 
 
 class _Work:
