@@ -95,9 +95,6 @@ class DilatedBlock(nn.Module):
         self.first = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         self.norms = nn.ModuleList([_norm(norm, channels), _norm(norm, channels)])
-        if norm == "none":
-            nn.init.zeros_(self.second.weight)
-            nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
@@ -147,6 +144,25 @@ class Up(nn.Module):
         return F.leaky_relu(self.norm(self.conv(x)), 0.2)
 
 
+def _start(network: nn.Module) -> None:
+    """First weights: signals keep their size from layer to layer (He et al. 2015), gates are open.
+
+    Without norms the usual smaller weights let the gradients of the deep layers vanish.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, a=0.2)
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    for module in network.modules():
+        if isinstance(module, GatedDown):
+            nn.init.normal_(module.gate.weight, std=0.02)
+            nn.init.constant_(module.gate.bias, 2.0)  # type: ignore[arg-type]
+        elif isinstance(module, DilatedBlock) and isinstance(module.norms[1], nn.Identity):
+            nn.init.zeros_(module.second.weight)
+        elif isinstance(module, TwoTermAttention):
+            nn.init.normal_(module.query.weight, std=0.05)
+
+
 class Generator(nn.Module):
     """Completes hollowed faces.
 
@@ -170,11 +186,11 @@ class Generator(nn.Module):
         if o.refine:
             self.detail = nn.Conv2d(o.width + 16, o.refine, 3, padding=1)
             self.fine = nn.Conv2d(o.refine, 12, 3, padding=1)
+        _start(self)
+        if o.refine:  # the first large answer is the enlarged first one
             nn.init.zeros_(self.fine.weight)
-            nn.init.zeros_(self.fine.bias)  # type: ignore[arg-type]
         if o.components:  # the first answer is the prefilled picture
             nn.init.zeros_(self.out.weight)
-            nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
 
     def inputs(self, image: Tensor, hole: Tensor, points: Tensor, seen: Tensor | None = None) -> Tensor:
         """What the network sees, at its size: hints, or hollowed picture and landmark map (4 channels).
@@ -232,7 +248,7 @@ class Generator(nn.Module):
         base = x[:, :3]
         if self.prior is None:
             x = x[:, :4]
-        x = F.leaky_relu(self.stem(x), 0.2)
+        x = F.leaky_relu(self.stem(2 * x - 1), 0.2)
         skips, holes = [x], [covered]
         for down in self.down:
             x = down(x, holes[-1])
