@@ -42,6 +42,7 @@ def page(result: AblationResult) -> str:
 
 
 def _good(result: AblationResult) -> list[tuple[int, Row]]:
+    """Return the rows that did not fail, with their numbers."""
     return [(number, row) for number, row in enumerate(result.rows) if not row.reason]
 
 
@@ -137,10 +138,11 @@ def _failed(result: AblationResult) -> str:
 
 
 def _bars(result: AblationResult) -> str:
+    names_of = result.short_names()
     plots = []
     for name in _main(result):
         rows = [
-            Series(name=row.name(), number=number, points=[
+            Series(name=names_of[number], number=number, points=[
                 Point(x=0, y=row.figures[name].value, low=row.figures[name].low, high=row.figures[name].high)
             ])
             for number, row in _good(result)
@@ -160,11 +162,12 @@ def _bars(result: AblationResult) -> str:
 
 
 def _curves(result: AblationResult) -> str:
+    names_of = result.short_names()
     names = [name for name in FIGURES if any(name in row.curves for row in result.rows)]
     plots = []
     for name in names:
         rows = _distinct([
-            Series(name=row.name(), number=number, points=[
+            Series(name=names_of[number], number=number, points=[
                 Point(x=100 * p.share, y=p.value, low=p.value_low, high=p.value_high) for p in row.curves[name]
             ])
             for number, row in _good(result) if name in row.curves
@@ -190,6 +193,7 @@ def _distinct(rows: list[Series]) -> list[Series]:
 
 
 def _costs(result: AblationResult) -> str:
+    names_of = result.short_names()
     good = _good(result)
     heads = "".join(f"<th>{html.escape(axis)}</th>" for axis in result.axes)
     heads += "".join(f"<th>{stage} ms</th>" for stage in TIMED)
@@ -206,7 +210,7 @@ def _costs(result: AblationResult) -> str:
     plots = []
     for name in ("nme", "matte_iou", "hole_psnr", "surface_mm", "vertex_mm", "normal_deg"):
         points = [
-            Series(name=row.name(), number=number, points=[
+            Series(name=names_of[number], number=number, points=[
                 Point(x=row.milliseconds["total"].median, y=row.figures[name].value, low=row.figures[name].low,
                       high=row.figures[name].high)
             ])
@@ -226,6 +230,7 @@ def _costs(result: AblationResult) -> str:
 
 
 def _examples(result: AblationResult) -> str:
+    names_of = result.short_names()
     rows = [(number, row) for number, row in _good(result) if row.examples][:SHOWN]
     if not rows:
         return ""
@@ -235,12 +240,13 @@ def _examples(result: AblationResult) -> str:
         for number, row in rows:
             picture = row.examples.get(sample)
             if picture is None:
-                tiles.append(f"<div><p>{html.escape(row.name())}: no face found</p></div>")
+                tiles.append(f"<div><p>{html.escape(names_of[number])}: no face found</p></div>")
                 continue
             coded = base64.b64encode(picture).decode()
-            label = f"{html.escape(row.name())}: {', '.join(STEPS)}"
+            label = f"{html.escape(names_of[number])}: {', '.join(STEPS)}"
+            colour = PALETTE[number % len(PALETTE)]
             tiles.append(
-                f'<div><p><i style="background:{PALETTE[number % len(PALETTE)]}"></i>{html.escape(row.name())}</p>'
+                f'<div><p><i style="background:{colour}"></i>{html.escape(names_of[number])}</p>'
                 f'<img src="data:image/jpeg;base64,{coded}" alt="{label}" loading="lazy"></div>'
             )
         parts.append(f"<h3>{html.escape(sample)}</h3><div class='examples'>{''.join(tiles)}</div>")

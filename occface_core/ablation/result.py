@@ -127,6 +127,21 @@ class AblationResult:
     provenance: dict[str, Any]
     work: Work
 
+    def short_names(self) -> list[str]:
+        """Return a name a row for plots: "base", and what differs from the base in the others."""
+        first = self.rows[0].labels
+        names = []
+        for row in self.rows:
+            changed = [label for axis, label in row.labels.items() if label != first[axis]]
+            names.append(" · ".join(changed) or "base")
+        if len(set(names)) == len(names):
+            return names
+        return [  # a label that two axes share needs its axis
+            ", ".join(f"{axis} {label}" for axis, label in row.labels.items() if label != first[axis])
+            or "base"
+            for row in self.rows
+        ]
+
     def figure_names(self) -> list[str]:
         """Return the figures that at least one row has."""
         return [name for name in FIGURES if any(name in row.figures for row in self.rows)]

@@ -101,7 +101,7 @@ def samples_csv(result: AblationResult) -> str:
         if row.reason:
             continue
         for number, sample in enumerate(result.samples):
-            line = {**row.labels, "sample": sample, "kind": result.kinds[number]}
+            line: dict[str, Any] = {**row.labels, "sample": sample, "kind": result.kinds[number]}
             line["hidden"] = _number(float(result.shares[number]))
             line |= {name: _number(row.values[name][number]) for name in names if name in row.values}
             line |= {f"{stage}_ms": _number(times[number]) for stage, times in row.times.items()}

@@ -89,17 +89,13 @@ def _print_table(result: object) -> None:
     from occface_core.ablation.tables import arrow, mark, short
 
     assert isinstance(result, AblationResult)
-    names = [name for name in result.figure_names() if FIGURES[name].main]
-    table = Table(show_lines=False)
-    for axis in result.axes:
-        table.add_column(axis, overflow="fold")
+    names = [name for name in result.figure_names() if FIGURES[name].main and not name.endswith("_hidden")]
+    table = Table(caption="+ better, - worse than the base (p < 0.05, corrected); = the same by construction")
+    table.add_column("row", no_wrap=True)
     for name in names:
-        table.add_column(f"{name} {FIGURES[name].unit} {arrow(name)}", justify="right")
+        table.add_column(f"{name.replace('_', ' ')} {arrow(name)}", justify="right")
     table.add_column("ms", justify="right")
-    for row in result.rows:
-        if row.reason:
-            table.add_row(*row.labels.values(), *(["failed"] + [""] * len(names)))
-            continue
+    for row, name_of_row in zip(result.rows, result.short_names(), strict=True):
         total = row.milliseconds.get("total")
         cells = [
             f"{short(row.figures[name].value, name)} {mark(row, name)}".rstrip()
@@ -107,5 +103,7 @@ def _print_table(result: object) -> None:
             else ""
             for name in names
         ]
-        table.add_row(*row.labels.values(), *cells, f"{total.median:.0f}" if total else "")
+        if row.reason:
+            cells = ["failed", *[""] * (len(names) - 1)][: len(names)]
+        table.add_row(name_of_row, *cells, f"{total.median:.0f}" if total else "")
     Console(highlight=False).print(table)

@@ -51,7 +51,8 @@ def ssim_map(a: Tensor, b: Tensor) -> Tensor:
     mean_a, mean_b, aa, bb, ab = blur(torch.stack((a, b, a * a, b * b, a * b)))
     top = (2 * mean_a * mean_b + _C1) * (2 * (ab - mean_a * mean_b) + _C2)
     spread = (aa - mean_a**2) + (bb - mean_b**2)
-    return top / ((mean_a**2 + mean_b**2 + _C1) * (spread + _C2))
+    similarity: Tensor = top / ((mean_a**2 + mean_b**2 + _C1) * (spread + _C2))
+    return similarity
 
 
 def _grey(picture: Tensor) -> Tensor:

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from occface_core.ablation.metrics.nearest import nearest_points
 from occface_core.ablation.sample import HIDDEN, VISIBLE, Surface
 from occface_core.facemodel import FaceModel
 
 Points = NDArray[Any]
 
-SAMPLED = 3000
+SAMPLED = 2000
 """Points of the true surface that distances are measured from, at most."""
 
 STEPS, NEAR = 12, 3.0
@@ -65,6 +66,15 @@ def rigid_fit(source: Points, target: Points) -> tuple[Points, Points]:
     return rotation, middle_b - rotation @ middle_a
 
 
+def skin(model: FaceModel) -> NDArray[np.bool_]:
+    """Return (V,) the outer surface: neither eyeballs nor what is inside the mouth."""
+    outside = np.ones(len(model.mean), bool)
+    for name in ("interior", "eyeballs"):
+        if name in model.regions:
+            outside &= ~model.regions[name]
+    return outside
+
+
 def _by_region(name: str, errors: Points, state: NDArray[np.uint8] | None) -> dict[str, float]:
     figures = {name: float(errors.mean())}
     if state is not None:
@@ -84,22 +94,18 @@ class _Surface:
 
     def distances(self, points: Points) -> Points:
         """Return (N,) mm from points to the mesh: the triangles around the nearest vertex are tried."""
-        return np.linalg.norm(points - self.nearest(points), axis=1)
+        return np.asarray(np.linalg.norm(points - self.nearest(points), axis=1))
 
     def nearest(self, points: Points) -> Points:
         """Return (N, 3), the nearest point of the triangles around each point's nearest vertex."""
-        around = self.around[self.tree.query(points)[1]]
-        corners = self.vertices[self.corners[around]]  # (N, R, 3, 3)
-        candidates = nearest_on_triangles(points[:, None], corners)
-        best = np.linalg.norm(candidates - points[:, None], axis=-1).argmin(1)
-        return np.asarray(candidates[np.arange(len(points)), best])
+        tried = self.around[self.tree.query(points)[1]]
+        return nearest_points(np.ascontiguousarray(points, np.float64), self.vertices, self.corners, tried)
 
     def settle(self, points: Points) -> Points:
-        """Return the points after rigid ICP onto the mesh: to vertices first, to the surface at the end."""
+        """Return the points after rigid ICP onto the mesh's surface (Besl & McKay 1992)."""
         moved = points
-        for step in range(STEPS):
-            fine = step >= STEPS - 3
-            target = self.nearest(moved) if fine else self.vertices[self.tree.query(moved)[1]]
+        for _ in range(STEPS):
+            target = self.nearest(moved)
             distance = np.linalg.norm(target - moved, axis=1)
             near = distance <= max(NEAR * float(np.median(distance)), 1e-9)
             rotation, shift = rigid_fit(moved[near], target[near])
@@ -110,10 +116,7 @@ class _Surface:
 @lru_cache(maxsize=4)
 def _topology(model: FaceModel) -> tuple[Points, Points, Points]:
     """Return the skin's vertices (W,), its triangles (T, 3) in their numbers, and (W, R) triangles around each."""
-    skin = np.ones(len(model.mean), bool)
-    for name in ("interior", "eyeballs"):
-        skin &= ~model.regions.get(name, ~skin)
-    triangles = model.triangles[skin[model.triangles].all(1)]
+    triangles = model.triangles[skin(model)[model.triangles].all(1)]
     used, corners = np.unique(triangles, return_inverse=True)
     corners = corners.reshape(-1, 3)
     owner = np.repeat(np.arange(len(corners)), 3)
@@ -122,25 +125,3 @@ def _topology(model: FaceModel) -> tuple[Points, Points, Points]:
     begin = np.cumsum(count) - count
     place = begin[:, None] + np.minimum(np.arange(min(int(count.max()), 12)), count[:, None] - 1)
     return used, corners, owner[order][place]
-
-
-def nearest_on_triangles(points: Points, corners: Points) -> Points:
-    """Return the nearest points (..., 3) on triangles (..., 3, 3): inside if the foot lies there, else on an edge."""
-    a, b, c = corners[..., 0, :], corners[..., 1, :], corners[..., 2, :]
-    ab, ac, ap = b - a, c - a, points - a
-    d00, d01, d11 = (ab * ab).sum(-1), (ab * ac).sum(-1), (ac * ac).sum(-1)
-    d20, d21 = (ap * ab).sum(-1), (ap * ac).sum(-1)
-    area = np.maximum(d00 * d11 - d01 * d01, 1e-12)
-    v, w = (d11 * d20 - d01 * d21) / area, (d00 * d21 - d01 * d20) / area
-    within = (v >= 0) & (w >= 0) & (v + w <= 1)
-    foot = a + v[..., None] * ab + w[..., None] * ac
-    edges = [_on_segment(points, *ends) for ends in ((a, b), (b, c), (c, a))]
-    distance = np.stack([np.linalg.norm(points - edge, axis=-1) for edge in edges])
-    best = np.take_along_axis(np.stack(edges), distance.argmin(0)[None, ..., None], 0)[0]
-    return np.where(within[..., None], foot, best)
-
-
-def _on_segment(points: Points, start: Points, end: Points) -> Points:
-    along = end - start
-    share = ((points - start) * along).sum(-1) / np.maximum((along * along).sum(-1), 1e-12)
-    return np.asarray(start + np.clip(share, 0, 1)[..., None] * along)

@@ -49,7 +49,7 @@ def _read_old(path: Path, wanted: tuple[str, ...]) -> dict[str, Any]:
 
 def _read_hdf5(path: Path, wanted: tuple[str, ...]) -> dict[str, Any]:
     try:
-        import h5py
+        import h5py  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise OccfaceError(f"{path}: is of MATLAB 7.3; install h5py to read it (pip install h5py)") from error
     found: dict[str, Any] = {}

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 import torch
 
+from occface_core.ablation.metrics.shape import skin
 from occface_core.ablation.sample import HIDDEN, UNSEEN, VISIBLE, Sample, Surface
 from occface_core.ablation.suites.base import Suite
 from occface_core.errors import RecordError
@@ -153,7 +154,7 @@ def _surface(face: SyntheticFace, model: FaceModel) -> Surface:
     seen = visible_vertices(camera, triangles, shape.intrinsics, face.size, face.size)[0].numpy()
     occluder = torch.from_numpy(face.occluder)[None, None]
     alpha = sample_pixels(occluder, torch.nan_to_num(shape.project())[:, :, None])[0, 0, :, 0].numpy()
-    ids = np.flatnonzero(model.region("face")).astype(np.int64)
+    ids = np.flatnonzero(model.region("face") & skin(model)).astype(np.int64)
     state = np.where(~seen, UNSEEN, np.where(alpha > 0.5, HIDDEN, VISIBLE)).astype(np.uint8)
     return Surface(
         vertices=face.vertices[ids].astype(np.float32),
