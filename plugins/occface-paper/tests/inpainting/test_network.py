@@ -66,8 +66,9 @@ def test_the_papers_configuration():
 
 
 def test_a_block_without_norm_starts_as_the_identity():
-    x = torch.rand(1, 8, 6, 6)
-    assert torch.equal(DilatedBlock(8, 2, "none")(x), x)
+    x = torch.rand(1, 16, 6, 6)
+    block = Generator(GeneratorSize(**SMALL, components=0, refine=0)).blocks[0]
+    assert isinstance(block, DilatedBlock) and torch.equal(block(x), x)
 
 
 def test_attention_starts_with_what_is_in_view_and_obeys_its_formula():
@@ -100,3 +101,15 @@ def test_discriminator_is_spectrally_normed_and_sees_the_landmarks():
     blank, full = (judge(image, torch.full((1, 1, 64, 64), v)) for v in (0.0, 1.0))
     assert blank.shape == (1, 1, 8, 8) and not torch.equal(blank, full)
     assert PatchDiscriminator(4, landmarks=False).first.in_channels == 3
+
+
+def test_signals_and_gradients_reach_the_deepest_layer_of_a_network_without_norms():
+    torch.manual_seed(0)
+    network = Generator(GeneratorSize(size=64, width=8, depth=3, blocks=3, components=3, refine=0))
+    torch.nn.init.kaiming_normal_(network.out.weight)  # it starts at zero, which hides the rest for a step
+    torch.nn.init.kaiming_normal_(network.blocks[0].second.weight)
+    image, hole, points = faces(64)
+    coarse, _ = network(image, hole, points)
+    (coarse - image).abs().mean().backward()
+    deep = network.blocks[0].first.weight
+    assert deep.grad.norm() > 1e-3 * network.up[-1].conv.weight.grad.norm() > 0
