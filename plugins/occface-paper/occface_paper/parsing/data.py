@@ -9,7 +9,7 @@ from attrs import frozen
 
 from occface_core.synthetic.labels import LABEL_NAMES
 from occface_paper.errors import DataMissing
-from occface_paper.parsing.teachers import UNKNOWN
+from occface_paper.parsing.teachers import SOME_FACE
 
 
 @frozen(kw_only=True, eq=False)
@@ -18,7 +18,7 @@ class LabelledCrops:
 
     Attributes:
         images: (N, S, S, 3) uint8 RGB.
-        labels: (N, S, S) uint8, codes of `LABEL_NAMES`, 255 unknown.
+        labels: (N, S, S) uint8, codes of `LABEL_NAMES`; 254 some part of the face, 255 unknown.
         points: (N, 68, 2) float32 px.
         is_val: (N,) bool, kept out of training.
         masked: (N,) bool, really occluded faces, on which nothing more is pasted.
@@ -33,7 +33,7 @@ class LabelledCrops:
     names: np.ndarray
 
     def __attrs_post_init__(self) -> None:
-        known = self.labels[self.labels != UNKNOWN]
+        known = self.labels[self.labels < SOME_FACE]
         if known.size and known.max() >= len(LABEL_NAMES):
             raise DataMissing(
                 f"parsing labels go up to {known.max()}, but the library's codes end at {len(LABEL_NAMES) - 1}"

@@ -36,7 +36,8 @@ def without_hairline(chance: Tensor, region: Tensor) -> Tensor:
     """
     hair = chance[:, LABELS["hair"]].cpu().numpy()
     planes = [
-        face * (1 - _rim_hair(strands, face)) for strands, face in zip(hair, region[:, 0].cpu().numpy(), strict=True)
+        face * (1 - _rim_hair(strands, face))
+        for strands, face in zip(hair, region[:, 0].cpu().numpy(), strict=True)
     ]
     return torch.as_tensor(np.stack(planes), device=region.device)[:, None] if planes else region
 

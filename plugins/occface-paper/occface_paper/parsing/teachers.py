@@ -14,6 +14,8 @@ from occface_core.synthetic.labels import LABELS
 
 #: Label of pixels that nobody knows.
 UNKNOWN = 255
+#: Label of pixels that show the face, nobody knows which part of it: what is seen through a clear lens.
+SOME_FACE = 254
 #: Codes of the selfie segmenter.
 BACKGROUND, HAIR, BODY, FACE, CLOTHES, OTHERS = range(6)
 FACE_PARTS = tuple(LABELS[n] for n in ("skin", "brows", "eyes", "nose", "mouth", "lips"))
@@ -42,7 +44,7 @@ def merged_labels(
         masked: the crop is from a set of masked faces.
 
     Returns:
-        (S, S) uint8 library labels, 255 unknown.
+        (S, S) uint8 library labels, `SOME_FACE` or `UNKNOWN`.
     """
     labels = parts.copy()
     skinlike = np.isin(parts, (*FACE_PARTS, LABELS["neck"], LABELS["ears"]))
@@ -86,5 +88,6 @@ def _glasses(
     if not dark:  # the rim reaches a little further than the label
         near = cv2.dilate(glasses.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)
         labels[near & np.isin(labels, (*FACE_PARTS, LABELS["other"]))] = UNKNOWN
+        labels[glasses & (selfie == FACE) & face] = SOME_FACE
         labels[near & (selfie == OTHERS)] = LABELS["eyeglasses"]
     return labels

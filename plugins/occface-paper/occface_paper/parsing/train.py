@@ -17,10 +17,10 @@ from occface_core.synthetic.labels import LABELS
 from occface_paper.occluders import load_cutouts
 from occface_paper.parsing.augment import ParsingSampler
 from occface_paper.parsing.data import LabelledCrops
-from occface_paper.parsing.evaluate import composites, validate
+from occface_paper.parsing.evaluate import FACE, composites, validate
 from occface_paper.parsing.network import ParsingNetwork
 from occface_paper.parsing.synthetic import synthetic_crops
-from occface_paper.parsing.teachers import UNKNOWN
+from occface_paper.parsing.teachers import SOME_FACE, UNKNOWN
 from occface_paper.pasting import OccluderBank
 from occface_paper.training import Clock, WeightAverage, ahead, save_run, saved_run
 
@@ -34,6 +34,9 @@ CLASS_WEIGHT = {
     "other": 1.5,
     "hat": 1.5,
 }
+
+#: Weight of the pixels that show some part of the face, as those of a class.
+SOME_FACE_WEIGHT = 2.5
 
 
 @frozen(kw_only=True)
@@ -64,17 +67,22 @@ class ParsingTraining:
 
 
 def parsing_loss(logits: Tensor, labels: Tensor, overlap: float) -> Tensor:
-    """Weighted cross-entropy of the labels plus a soft overlap (Dice) loss of "part of the face or not".
+    """Weighted cross-entropy of the labels plus a soft overlap (Dice) loss of "in front of the face or not".
 
     Args:
         logits: (B, C, H, W).
-        labels: (B, H, W) int64, 255 unknown: such pixels do not count.
+        labels: (B, H, W) int64; 255 unknown: such pixels do not count; 254 some part of the face.
         overlap: weight of the second loss.
     """
     weight = logits.new_ones(logits.shape[1])
     for name, value in CLASS_WEIGHT.items():
         weight[LABELS[name]] = value
-    loss = F.cross_entropy(logits, labels, weight, ignore_index=UNKNOWN)
+    some_face = labels == SOME_FACE
+    loss = F.cross_entropy(logits, labels.masked_fill(some_face, UNKNOWN), weight, ignore_index=UNKNOWN)
+    if some_face.any():
+        chosen = logits.permute(0, 2, 3, 1)[some_face]
+        missed = chosen.logsumexp(1) - chosen[:, list(FACE)].logsumexp(1)
+        loss = loss + missed.sum() / (labels != UNKNOWN).sum() * SOME_FACE_WEIGHT
     if not overlap:
         return loss
     front = [LABELS[n] for n in ("eyeglasses", "hat", "other")]

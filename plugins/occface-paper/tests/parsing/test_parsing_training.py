@@ -17,7 +17,7 @@ from occface_paper.parsing.augment import ParsingSampler
 from occface_paper.parsing.data import LabelledCrops
 from occface_paper.parsing.network import ParsingNetwork
 from occface_paper.parsing.synthetic import synthetic_crops
-from occface_paper.parsing.teachers import UNKNOWN
+from occface_paper.parsing.teachers import SOME_FACE, UNKNOWN
 from occface_paper.parsing.train import parsing_loss
 from occface_paper.pasting import OccluderBank, unmixed
 from occface_paper.train import app
@@ -91,6 +91,19 @@ def test_unknown_pixels_do_not_count_and_the_right_answer_costs_least():
     changed = right.clone()
     changed[:, :, :4] = torch.randn(1, len(LABEL_NAMES), 4, 8) * 20
     assert torch.allclose(parsing_loss(right, labels, 0.5), parsing_loss(changed, labels, 0.5), atol=1e-5)
+
+
+def test_a_pixel_of_some_part_of_the_face_may_be_any_part_but_nothing_in_front():
+    labels = torch.full((1, 8, 8), SOME_FACE)
+    labels[:, 0] = LABELS["skin"]
+
+    def cost(name: str) -> float:
+        logits = torch.zeros(1, len(LABEL_NAMES), 8, 8)
+        logits[:, LABELS["skin"], 0] = 20
+        logits[:, LABELS[name], 1:] = 20
+        return float(parsing_loss(logits, labels, 0.0))
+
+    assert cost("eyes") < 0.01 and cost("skin") < 0.01 and cost("eyeglasses") > 10
 
 
 def test_twenty_steps_then_resume(crops: LabelledCrops, tmp_path: Path):
