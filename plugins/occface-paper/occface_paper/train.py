@@ -82,11 +82,14 @@ def heatmap(
     start: Annotated[
         Path | None, typer.Option(help="Weights (.safetensors) of either landmark network to begin with.")
     ] = None,
+    frozen: Annotated[bool, typer.Option("--frozen", help="Leave the trunk as it begins.")] = False,
 ) -> None:
     """Train the alternate landmark network: integral regression on the same trunk."""
     from occface_paper.landmarks.train import LandmarkTraining, train_landmarks
 
-    settings = LandmarkTraining(head="heatmap", width=width, batch=batch, rate=rate, sizes=(size,))
+    settings = LandmarkTraining(
+        head="heatmap", frozen=frozen, width=width, batch=batch, rate=rate, sizes=(size,)
+    )
     train_landmarks(
         data,
         out,

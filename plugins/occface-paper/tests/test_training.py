@@ -73,8 +73,12 @@ def pack(tmp_path_factory: pytest.TempPathFactory, face_points: np.ndarray) -> P
 
 @pytest.mark.parametrize(
     ("stage", "extra"),
-    [("landmarks", ["--width", "0.5", "--size", "64", "--occluders", "4"]), ("faces", ["--width", "16"])],
-    ids=["landmarks", "faces"],
+    [
+        ("landmarks", ["--width", "0.5", "--size", "64", "--occluders", "4"]),
+        ("heatmap", ["--width", "0.5", "--size", "64", "--occluders", "4", "--frozen"]),
+        ("faces", ["--width", "16"]),
+    ],
+    ids=["landmarks", "heatmap", "faces"],
 )
 def test_twenty_steps_then_resume(stage: str, extra: list[str], pack: Path, tmp_path: Path):
     command = [

@@ -31,6 +31,7 @@ class LandmarkTraining:
 
     Attributes:
         head: "landmarks", the paper's fused taps, or "heatmap", integral regression on the same trunk.
+        frozen: whether the trunk of a heatmap network stays as it begins.
         width: width of the trunk.
         batch: samples a step.
         rate: peak learning rate.
@@ -42,6 +43,7 @@ class LandmarkTraining:
     """
 
     head: str = "landmarks"
+    frozen: bool = False
     width: float = 0.75
     batch: int = 32
     rate: float = 1.2e-3
@@ -148,8 +150,11 @@ def train_landmarks(
     network.mean_shape.copy_(torch.from_numpy(mean_shape))
     if start and not saved:
         begin_with(network, begin)
-    decayed = [p for n, p in network.named_parameters() if p.ndim > 1 and "pool" not in n]
-    others = [p for n, p in network.named_parameters() if not (p.ndim > 1 and "pool" not in n)]
+    if settings.frozen and isinstance(network, HeatmapNetwork):
+        network.freeze_trunk()
+    trained = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
+    decayed = [p for n, p in trained if p.ndim > 1 and "pool" not in n]
+    others = [p for n, p in trained if not (p.ndim > 1 and "pool" not in n)]
     groups = [
         {"params": decayed, "weight_decay": settings.weight_decay},
         {"params": others, "weight_decay": 0.0},
