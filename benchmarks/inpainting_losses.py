@@ -28,8 +28,8 @@ from occface_paper.inpainting.train import InpainterTraining, train_inpainter
 PIXEL = {"style": 0.0, "adversarial": 0.0, "perceptual": 0.0, "variation": 0.0}
 VARIANTS: dict[str, tuple[dict[str, float], dict[str, Any]]] = {
     "pixel": (PIXEL, {}),
-    "pixel+style": (PIXEL | {"style": 30.0}, {}),
-    "pixel+style+adversarial": (PIXEL | {"style": 30.0, "adversarial": 0.01}, {}),
+    "pixel+style": (PIXEL | {"style": 10.0}, {}),
+    "pixel+style+adversarial": (PIXEL | {"style": 10.0, "adversarial": 0.01}, {}),
     "all": ({}, {}),
     "all, no landmarks": ({}, {"landmarks": False}),
     "all, no attention": ({}, {"attention": False}),

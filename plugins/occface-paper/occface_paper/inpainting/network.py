@@ -263,7 +263,7 @@ class Generator(nn.Module):
             at = len(skips) - 2 - level
             x = up(x, skips[at], holes[at])
         answer = self.out(x)
-        coarse = (base + answer) if self.prior is not None else (torch.tanh(answer) + 1) / 2
+        coarse = (base + torch.tanh(answer)) if self.prior is not None else (torch.tanh(answer) + 1) / 2
         if not (fine and self.options.refine):
             return coarse, None
         above = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)

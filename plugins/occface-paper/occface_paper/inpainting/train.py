@@ -66,8 +66,8 @@ class InpainterTraining:
 
     generator: GeneratorSize = attrs.field(factory=GeneratorSize)
     batch: int = 8
-    rate: float = 8e-4
-    style: float = 30.0
+    rate: float = 3e-4
+    style: float = 10.0
     adversarial: float = 0.01
     perceptual: float = 1.5
     learned: bool = True
@@ -298,7 +298,7 @@ class _Game:
         """Fresh discriminator and optimisers."""
         layout: Any = torch.channels_last
         judge = PatchDiscriminator(settings.discriminator, settings.generator.landmarks).to(device)
-        betas = (0.5, 0.99) if settings.learned else (0.0, 0.9)
+        betas = (0.9, 0.99) if settings.learned else (0.0, 0.9)
         needs_vgg = settings.style or (settings.perceptual and not settings.learned)
         vgg = FeatureNetwork.read(features, "vgg16") if features and needs_vgg else None
         metric = FeatureNetwork.read(features, "alexnet") if features else None
@@ -375,7 +375,7 @@ class _Game:
         loss = synthesis_loss(terms, weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 0.5)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
         return report | {name: float(term.detach()) for name, term in terms.items()}
