@@ -128,10 +128,14 @@ class TwoTermAttention(nn.Module):
 
 
 class Up(nn.Module):
-    """Doubles the size and fuses the skip, of which only what is in view passes."""
+    """Doubles the size and fuses the skip, of which only what is in view passes.
 
-    def __init__(self, inside: int, outside: int, norm: str) -> None:
+    With hints there is something to be seen in the hole too: then each channel learns how far the hole shuts it.
+    """
+
+    def __init__(self, inside: int, outside: int, norm: str, hinted: bool) -> None:
         super().__init__()
+        self.shut = nn.Parameter(torch.zeros(1, outside, 1, 1)) if hinted else None
         self.narrow = nn.Conv2d(inside, outside, 1)
         self.fuse = nn.Conv2d(2 * outside, outside, 1)
         self.conv = nn.Conv2d(outside, outside, 3, padding=1)
@@ -140,7 +144,8 @@ class Up(nn.Module):
     def forward(self, x: Tensor, skip: Tensor, hole: Tensor) -> Tensor:
         """(B, 2C, H, W), skip (B, C, 2H, 2W), hole (B, 1, 2H, 2W) -> (B, C, 2H, 2W)."""
         x = F.interpolate(self.narrow(x), scale_factor=2, mode="nearest")
-        x = F.leaky_relu(self.fuse(torch.cat((x, skip * (1 - hole)), 1)), 0.2)
+        shut = hole if self.shut is None else hole * torch.sigmoid(self.shut)
+        x = F.leaky_relu(self.fuse(torch.cat((x, skip * (1 - shut)), 1)), 0.2)
         return F.leaky_relu(self.norm(self.conv(x)), 0.2)
 
 
@@ -181,7 +186,9 @@ class Generator(nn.Module):
         self.down = nn.ModuleList([GatedDown(widths[i], widths[i + 1], o.norm) for i in range(o.depth)])
         self.blocks = nn.ModuleList([DilatedBlock(widths[-1], o.dilation, o.norm) for _ in range(o.blocks)])
         self.attention = TwoTermAttention(widths[-1]) if o.attention else None
-        self.up = nn.ModuleList([Up(widths[i + 1], widths[i], o.norm) for i in reversed(range(o.depth))])
+        self.up = nn.ModuleList(
+            [Up(widths[i + 1], widths[i], o.norm, bool(o.components)) for i in reversed(range(o.depth))]
+        )
         self.out = nn.Conv2d(o.width, 3, 3, padding=1)
         if o.refine:
             self.detail = nn.Conv2d(o.width + 16, o.refine, 3, padding=1)
