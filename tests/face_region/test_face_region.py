@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from occface_core.errors import RecordError
-from occface_core.face_region import PARTS, face_parts, face_region
+from occface_core.face_region import PARTS, face_halves, face_parts, face_region
 
 
 def upright_face(size: int = 256, scale: float = 1.0) -> torch.Tensor:
@@ -60,6 +60,20 @@ def test_parts_are_disjoint_and_cover_the_region() -> None:
     total = torch.stack(list(face_parts(points, 256).values())).sum(0)
     assert (total - region).max() < 0.51
     assert (region - total).clamp_min(0).sum() / region.sum() < 0.02
+
+
+def test_halves_are_the_persons_and_make_up_the_region() -> None:
+    points = upright_face()
+    halves, region = face_halves(points, 256), face_region(points, 256)
+    torch.testing.assert_close(halves["right_half"] + halves["left_half"], region)
+    areas = [float(halves[name].sum()) for name in ("right_half", "left_half")]
+    assert areas[0] == pytest.approx(areas[1], rel=0.03)
+    columns = torch.arange(256.0)
+    middles = [float((half[0, 0] * columns).sum() / half.sum()) for half in halves.values()]
+    assert middles[0] < middles[1]  # the person's right is the viewer's left
+    turned = points @ torch.tensor([[0.0, 1.0], [-1.0, 0.0]]) + torch.tensor([255.0, 0.0])  # by a quarter
+    for name, half in face_halves(turned, 256).items():
+        assert float(half.sum()) == pytest.approx(float(halves[name].sum()), rel=0.03)
 
 
 @pytest.mark.parametrize("size", [1, 17, 64, 256, 300])
