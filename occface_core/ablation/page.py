@@ -61,6 +61,7 @@ def _summary(result: AblationResult) -> str:
         '<b class="better">better</b> and <b class="worse">worse</b> are shown where a paired sign-flip test finds '
         "p &lt; 0.05 after Holm’s correction for the number of rows; “=” marks what is the same by construction; "
         "where nothing is marked, no difference is shown. Click a heading to sort.</p>"
+        + "".join(f'<p class="worse">{html.escape(text)}</p>' for text in result.warnings())
     )
 
 

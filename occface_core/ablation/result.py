@@ -142,6 +142,11 @@ class AblationResult:
             for row in self.rows
         ]
 
+    def warnings(self) -> list[str]:
+        """Return what must be known of the rows: stand-ins for plugins that a preset names and nobody installed."""
+        found = [about.get("warning", "") for row in self.rows for about in row.stages.values()]
+        return list(dict.fromkeys(text for text in found if text))
+
     def figure_names(self) -> list[str]:
         """Return the figures that at least one row has."""
         return [name for name in FIGURES if any(name in row.figures for row in self.rows)]

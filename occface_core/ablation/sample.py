@@ -80,6 +80,17 @@ class Sample:
         return self.points if self.point_map is None else None
 
 
+SMALL = 8_000_000
+"""Samples of more bytes are compressed on disk."""
+
+
+def size_of(sample: Sample) -> int:
+    """Return the bytes that a sample's arrays take."""
+    owners = [owner for owner in (sample, sample.surface) if owner is not None]
+    values = [getattr(owner, field.name) for owner in owners for field in attrs.fields(type(owner))]
+    return sum(value.nbytes for value in values if isinstance(value, np.ndarray))
+
+
 def write_sample(path: Path, sample: Sample) -> None:
     """Write a sample as one .npz that `read_sample` reads; the file is there whole or not at all."""
     arrays: dict[str, Any] = {}
@@ -95,7 +106,8 @@ def write_sample(path: Path, sample: Sample) -> None:
                 plain[prefix + field.name] = value
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        np.savez(file, plain=np.array(json.dumps(plain)), **arrays)
+        save = np.savez_compressed if size_of(sample) > SMALL else np.savez
+        save(file, plain=np.array(json.dumps(plain)), **arrays)
     part.replace(path)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from pathlib import Path
 
-from occface_core.ablation.sample import Sample, read_sample, write_sample
+from occface_core.ablation.sample import Sample, read_sample, size_of, write_sample
 from occface_core.ablation.suites import Suite
 
-IN_MEMORY = 96
-"""Samples kept in memory, at most; one of 256 pixels takes 2 MB."""
+IN_MEMORY = 400_000_000
+"""Bytes of samples kept in memory; one of 256 pixels takes 2 MB."""
 
 
 class Samples:
@@ -31,13 +31,13 @@ class Samples:
     def __getitem__(self, index: int) -> Sample:
         if index not in self._kept:
             self._kept[index] = self._load(index)
-            while len(self._kept) > IN_MEMORY:
+            while len(self._kept) > 1 and sum(map(size_of, self._kept.values())) > IN_MEMORY:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(index)
         return self._kept[index]
 
     def _load(self, index: int) -> Sample:
-        if not self._suite.keep:
+        if not self._suite.slow():
             return self._suite.load(index)
         path = self._folder / f"{index:06d}.npz"
         if path.exists():

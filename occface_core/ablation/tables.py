@@ -203,6 +203,7 @@ def facts(result: AblationResult) -> dict[str, str]:
                    f"{machine['system']}, device {machine['device']}, batch of {about['batch_size']}",
         "software": ", ".join(f"{name} {number}" for name, number in about["software"].items()),
         "plugins": "; ".join(sorted(_plugins(result))),
+        **({"stand-ins": "; ".join(result.warnings())} if result.warnings() else {}),
     }  # fmt: skip
 
 

@@ -65,6 +65,8 @@ def ablate(
             listener=listen,
             **options,
         )
+    for text in result.warnings():
+        print_warning(text)
     for row in result.rows:
         if row.reason:
             print_warning(f"{row.name()} failed: {row.reason}")

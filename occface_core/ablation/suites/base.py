@@ -16,11 +16,9 @@ class Suite(abc.ABC):
 
     Attributes:
         name: name in specs.
-        keep: whether loading is slow, so that samples are kept on disk while an ablation runs.
     """
 
     name: ClassVar[str] = ""
-    keep: ClassVar[bool] = False
 
     @abc.abstractmethod
     def __len__(self) -> int:
@@ -33,6 +31,10 @@ class Suite(abc.ABC):
         Raises:
             OccfaceError: a file is missing or not of the published format.
         """
+
+    def slow(self) -> bool:
+        """Say whether loading is slow, so that samples are worth keeping on disk while an ablation runs."""
+        return False
 
     def describe(self) -> dict[str, Any]:
         """Return plain data that says which samples these are."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 import numpy as np
@@ -29,8 +29,6 @@ class FolderSuite(Suite):
             68 true points. Empty: photos as they are.
         severity: least and largest hidden share of the face region, with `occluders`.
     """
-
-    keep: ClassVar[bool] = True
 
     folder: Path
     size: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(1)))
@@ -63,6 +61,10 @@ class FolderSuite(Suite):
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def slow(self) -> bool:
+        """Reading a photo is quick, putting an occluder on it is not."""
+        return bool(self.occluders)
 
     def load(self, index: int) -> Sample:
         """Return a sample, under an occluder if occluders are asked for."""

@@ -47,7 +47,6 @@ class Synthetic(Suite):
     """
 
     name: ClassVar[str] = "synthetic"
-    keep: ClassVar[bool] = True
 
     size: int = attrs.field(default=64, validator=attrs.validators.ge(1))
     seed: int = attrs.field(default=0, validator=attrs.validators.ge(0))
@@ -75,6 +74,10 @@ class Synthetic(Suite):
 
     def __len__(self) -> int:
         return self.size
+
+    def slow(self) -> bool:
+        """Drawing a face takes about as long as reconstructing it."""
+        return True
 
     def load(self, index: int) -> Sample:
         """Draw a face, with its truth."""
