@@ -7,9 +7,12 @@ defects of `entrypoints` 0.4: one malformed file makes the whole scan raise, "%"
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import takewhile
 
 import attrs
 
@@ -47,6 +50,41 @@ def scan() -> tuple[list[Found], list[str]]:
         warnings.warn(problem, RuntimeWarning, stacklevel=3)
         found, problems = _scan_with_importlib()
         return found, [problem, *problems]
+
+
+def licence(distribution: str) -> str:
+    """Return what a distribution's METADATA says of its licence, "unknown" if nothing.
+
+    Read by hand: `importlib.metadata` takes longer to import than a list of many plugins may take.
+    """
+    for folder in _metadata_folders().get(_normal(distribution), ()):
+        try:
+            with open(os.path.join(folder, "METADATA"), encoding="utf-8", errors="replace") as file:
+                head = [line for line in takewhile(str.strip, file) if line.startswith("License")]
+        except OSError:
+            continue
+        fields = dict(line.rstrip("\n").split(": ", 1) for line in head if ": " in line)
+        return fields.get("License-Expression") or fields.get("License") or "unknown"
+    return "unknown"
+
+
+def _metadata_folders() -> dict[str, list[str]]:
+    """Return name of a distribution → its metadata folders, first on the path first; once for every path."""
+    return _metadata_folders_of(tuple(_search_path()))
+
+
+@lru_cache(maxsize=4)
+def _metadata_folders_of(search_path: tuple[str, ...]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for folder in search_path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith(".dist-info"):
+                found.setdefault(_normal(name.partition("-")[0]), []).append(os.path.join(folder, name))
+    return found
 
 
 def _search_path() -> list[str]:

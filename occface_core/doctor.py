@@ -1,4 +1,4 @@
-"""What an installation is made of and whether it works; the facts behind `occface doctor` and `plugins`."""
+"""What an installation is made of and whether it works; the facts behind `occface doctor`."""
 
 from __future__ import annotations
 
@@ -45,22 +45,6 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything; takes some seconds, because torch and every plugin are imported."""
     return [*_versions(), *_torch(), *_plugins(), *_presets(), *_face_model(), *_optional(), *_writing()]
-
-
-def plugin_rows(check: bool = False) -> list[dict[str, str]]:
-    """Return one dictionary a plugin: kind, name, value, distribution, version, problem.
-
-    Args:
-        check: import every plugin, so that those that cannot be imported say why.
-    """
-    registry = Registry()
-    rows = []
-    for entry in registry.entries():
-        row = attrs.asdict(entry)
-        if check and not row["problem"]:
-            row["problem"] = _import_problem(registry, entry.kind, entry.name)
-        rows.append(row)
-    return rows
 
 
 def _import_problem(registry: Registry, kind: str, name: str) -> str:

@@ -48,13 +48,18 @@ class Progress:
     """Show on standard error which stage of which photo is at work; silent where there is no terminal."""
 
     _status: Any = attrs.field(default=None, init=False)
+    _console: Any = attrs.field(default=None, init=False, repr=False)
 
     @hookimpl(wrapper=True)
     def occface_run_pipeline(self, pipeline: Pipeline, photo: Photo) -> Generator[None, FaceBatch, FaceBatch]:
         """Show a status line while a photo is at work."""
-        from rich.console import Console
+        if self._console is None:
+            from rich.console import Console
 
-        with Console(stderr=True).status(f"{photo.source}: reading") as self._status:
+            self._console = Console(stderr=True)
+        if not self._console.is_terminal:
+            return (yield)
+        with self._console.status(f"{photo.source}: reading") as self._status:
             try:
                 result = yield
             finally:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from occface_core import _discovery
 from occface_core.errors import PluginBroken
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def plugin_terms(
 
 def entry_terms(entry: Entry) -> tuple[Terms, ...]:
     """Return the terms of an installed plugin without importing it: its distribution's licence, its weights."""
-    code = _code(_distribution_licence(entry.distribution)) if entry.distribution else None
+    code = _code(_discovery.licence(entry.distribution)) if entry.distribution else None
     try:
         weights = weights_terms(entry.value.partition(":")[0].strip(), entry.kind, entry.name)
     except PluginBroken as error:
@@ -176,14 +177,3 @@ def _row(table: Mapping[str, Any]) -> tuple[Terms, tuple[str, ...]]:
     name = Path(str(table["file"])).name
     terms = Terms(name, str(table["licence"]), commercial, str(table.get("reason", "")))
     return terms, tuple(map(str, table.get("plugins", ())))
-
-
-@lru_cache(maxsize=256)
-def _distribution_licence(distribution: str) -> str:
-    from importlib import metadata
-
-    try:
-        about = metadata.metadata(distribution)
-    except metadata.PackageNotFoundError:
-        return "unknown"
-    return about.get("License-Expression") or about.get("License") or "unknown"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import typer
+
+from occface_core.listing import plugin_row
 
 if TYPE_CHECKING:
     from occface_core.registry import Entry, Registry
@@ -29,7 +30,7 @@ def plugins(
     if check:
         _check(registry, names or [], as_json)
         return
-    rows = [_row(entry) for entry in _chosen(registry, names or [])]
+    rows = [plugin_row(entry) for entry in _chosen(registry, names or [])]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     else:
@@ -44,36 +45,19 @@ def _chosen(registry: Registry, names: list[str]) -> list[Entry]:
     return chosen(registry, names)
 
 
-def _row(entry: Entry) -> dict[str, Any]:
-    """Return a plugin as plain data, its terms by part included; nothing is imported."""
-    from occface_core import licences
-
-    terms = () if entry.problem else licences.entry_terms(entry)
-    code = next((one.licence for one in terms if one.part == "code"), "")
-    weights = [attrs.asdict(one) for one in terms if one.part != "code"]
-    allowed: bool | None = None  # not known: the class may say more than its distribution
-    if licences.not_commercial(terms):
-        allowed = False
-    elif weights:
-        allowed = True
-    return {**attrs.asdict(entry), "licence": code, "weights": weights, "commercial": allowed}
-
-
 def _print_list(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     problems = any(row["problem"] for row in rows)
-    columns = ["kind", "name", "from", "licence", *(["problem"] if problems else [])]
-    table = Table(*columns, header_style="bold")
+    table = Table("kind", "name", "from", header_style="bold")
+    table.add_column("licence", overflow="fold")
+    if problems:
+        table.add_column("problem")
     last = ""
     for row in rows:
-        terms = [row["licence"], *(f"{one['part']}: {one['licence']}" for one in row["weights"])]
-        if row["weights"] and row["commercial"] is False:
-            terms.append(
-                "no commercial use: " + "; ".join(dict.fromkeys(one["reason"] for one in row["weights"]))
-            )
+        terms = [row["licence"], *_weights_lines(row)]
         cells = [
             Text("" if row["kind"] == last else row["kind"]),
             Text(row["name"], style="bold red" if row["problem"] else "bold"),
@@ -83,6 +67,16 @@ def _print_list(rows: list[dict[str, Any]]) -> None:
         table.add_row(*cells, *([Text(row["problem"], style="red")] if problems else []))
         last = row["kind"]
     Console().print(table)
+
+
+def _weights_lines(row: dict[str, Any]) -> list[str]:
+    """Return what to say of a plugin's weights files: a line a licence, then why commercial use is not allowed."""
+    files: dict[str, list[str]] = {}
+    for one in row["weights"]:
+        files.setdefault(one["licence"], []).append(one["part"])
+    lines = [f"{licence}: {', '.join(parts)}" for licence, parts in files.items()]
+    reasons = dict.fromkeys(one["reason"] for one in row["weights"] if not one["commercial"])
+    return [*lines, "no commercial use: " + "; ".join(reasons)] if reasons else lines
 
 
 def _check(registry: Registry, names: list[str], as_json: bool) -> None:
@@ -114,7 +108,7 @@ def _checked_row(outcome: Outcome) -> dict[str, Any]:
     found = None
     if report is not None:
         found = {"run": report.run, "passed": list(report.passed), "failed": dict(report.failed)}
-    return {**_row(outcome.entry), "problem": outcome.problem, "checks": found}
+    return {**plugin_row(outcome.entry), "problem": outcome.problem, "checks": found}
 
 
 def _print_checks(outcome: Outcome) -> None:

@@ -70,6 +70,7 @@ def terminal(monkeypatch):
             seen.texts.append(text)
 
     monkeypatch.setattr(Console, "status", lambda self, text: Status(text))
+    monkeypatch.setattr(Console, "is_terminal", True)
     return seen
 
 

@@ -181,8 +181,8 @@ def test_the_committed_landmark_weights_are_for_research():
 
 
 def test_listing_is_plain_data(package):
-    from occface_core.commands.plugins import _row
+    from occface_core.listing import plugin_row
 
-    row = _row(Entry("face_inpainter", "both", "listed_package.deep:Both"))
+    row = plugin_row(Entry("face_inpainter", "both", "listed_package.deep:Both"))
     assert json.loads(json.dumps(row)) == row
     assert row["commercial"] is False and len(row["weights"]) == 2
