@@ -15,7 +15,6 @@ import datetime
 import os
 import platform
 import subprocess
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -60,7 +59,7 @@ def main(
             print(f"{name} is left out: {error}")
             continue
         for kind, severity in CONDITIONS:
-            errors, single, confidences, seconds = [], [], [], []
+            errors, single, confidences = [], [], []
             for number, index in enumerate(chosen):
                 image = inside_photo(crops.images[index], crops.valid[index])
                 truth = crops.points[index].astype(np.float64)
@@ -70,10 +69,8 @@ def main(
                     image, _ = occlude(
                         image, truth, kind, rng, severity=severity, cutouts=cutouts, others=others
                     )
-                begin = time.perf_counter()
                 with torch.inference_mode():
                     found = stage.run(as_tensor(image))
-                seconds.append(time.perf_counter() - begin)
                 points = found.points.double().numpy()
                 hit = nearest(points, truth)
                 if hit is None:
@@ -96,7 +93,6 @@ def main(
                     "severity": severity,
                     "photos": len(chosen),
                     **summary(np.array(errors), np.array(single), np.array(confidences), len(chosen)),
-                    "ms_a_photo_median": round(1000 * float(np.median(seconds)), 1),
                 }
             )
             row = rows[-1]

@@ -107,5 +107,6 @@ def _unpack(value: Any, tensors: Mapping[str, Tensor], find_model: Callable[[str
         return {key: _unpack(item, tensors, find_model) for key, item in value["mapping"].items()}
     if "model" in value:
         return find_model(value["model"])
-    items = [_unpack(item, tensors, find_model) for item in value.get("tuple", value.get("list", ()))]
-    return tuple(items) if "tuple" in value else items
+    kind = "tuple" if "tuple" in value else "list"
+    items = [_unpack(item, tensors, find_model) for item in value[kind]]
+    return tuple(items) if kind == "tuple" else items

@@ -85,7 +85,7 @@ def _check(registry: Registry, names: list[str], as_json: bool) -> None:
     from occface_core.testing.installed import check_installed, chosen
 
     entries = chosen(registry, names)
-    outcomes = []
+    outcomes: list[Outcome] = []
     with remarks().status("importing") as status:
 
         def tell(entry: Entry, name: str) -> None:
