@@ -2,23 +2,14 @@
 
     python benchmarks/classic.py --data DIR [--faces 70] [--out benchmarks/results/classic.csv]
 
-``DIR/faces68`` gives the validation photos with hand-placed points: bare faces for the share that a matting
-marks wrongly, faces under the library's own occluders for mattings (IoU inside the face region) and inpainters
-(PSNR inside the hole, the true matte given), and points for the reprojection error of shapes.
-``DIR/faces_occluded`` gives really covered faces with a teacher's class map (class 5 = objects), not ground
-truth; some of these faces were among those that the mattings' few weights were fitted on, so these rows are
-not held out (the ``faces68`` rows are: only its training photos were fitted on, though the mattings' default
-``caution`` was chosen after looking at its validation photos). Shapes and details are also measured on synthetic
-faces with exact truth. Seconds are CPU time.
+``DIR/faces68`` gives the validation photos with hand-placed points: faces under the library's own occluders for
+inpainters (PSNR inside the hole, the true matte given), and points for the reprojection error of shapes. Shapes and
+details are also measured on synthetic faces with exact truth. Seconds are CPU time. Mattings have a script of their
+own, `matting.py`.
 """
 
 from __future__ import annotations
 
-import csv
-import datetime
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,16 +20,16 @@ import cv2
 import numpy as np
 import torch
 import typer
+from table import about, write
 from torch import Tensor
 
 from occface_core.face_region import face_region
 from occface_core.facemodel import FaceModel
 from occface_core.geometry.align import crop_to_photo, inverse, transform_points, warp_crop
 from occface_core.registry import Registry
-from occface_core.synthetic import OCCLUDERS, SynthOptions, add_occluder, generate
+from occface_core.synthetic import SynthOptions, add_occluder, generate
 from occface_core.types import FaceShape, Landmarks, Matte
 
-MATTINGS = ("none", "landmark_hull", "grabcut")
 INPAINTERS = ("none", "telea", "navier_stokes", "symmetry")
 SHAPES = ("none", "mean", "landmark_fit")
 DETAILS = ("none", "shape_from_shading")
@@ -135,57 +126,6 @@ def timed(run: Callable[[], Any], faces: int) -> tuple[Any, float]:
 
 
 Figure = tuple[str, str, str, str, float, int]
-
-
-def mattings(bare: Crops, real: Crops, seed: int) -> Iterator[Figure]:
-    """IoU under occluders, and the share of bare faces that is marked."""
-    region = face_region(bare.points, 256) > 0.5
-    known = region[:, 0].numpy() & (bare.classes != OUTSIDE)
-    share = {c: ((bare.classes == c) & known).sum((1, 2)) / known.sum((1, 2)) for c in (OBJECTS, HAIR)}
-    clean = share[OBJECTS] < BARE
-    covered = {kind: cover(bare, kind, seed) for kind in OCCLUDERS}
-    for name in MATTINGS:
-        plugin = stage("occlusion_matting", name)
-        matte, seconds = timed(lambda p=plugin: p.run(bare.image, Landmarks(points=bare.points)), len(known))
-        marked = ((matte.alpha[:, 0].numpy() > 0.5) & known).sum((1, 2)) / known.sum((1, 2))
-        yield name, "bare faces", "marked percent", "mean", 100 * marked[clean].mean(), int(clean.sum())
-        none = clean & (share[HAIR] < 0.05)
-        yield (
-            name,
-            "bare faces, no hair in the region",
-            "marked percent",
-            "mean",
-            100 * marked[none].mean(),
-            int(none.sum()),
-        )
-        yield name, "bare faces", "seconds a face", "mean", seconds, len(known)
-        for kind in OCCLUDERS:
-            image, truth = covered[kind]
-            found = plugin.run(image, Landmarks(points=bare.points)).alpha > 0.5
-            yield name, f"pasted {kind}", "IoU percent", "mean", 100 * overlap(found, truth > 0.5), len(found)
-        found = plugin.run(real.image, Landmarks(points=real.points)).alpha[:, 0].numpy() > 0.5
-        inside = face_region(real.points, 256)[:, 0].numpy() > 0.5
-        inside &= (real.classes != OUTSIDE) & (real.classes != HAIR)
-        taught = (real.classes == OBJECTS) & inside
-        use = taught.sum((1, 2)) > 0.1 * inside.sum((1, 2))
-        both, either = (found & taught).sum((1, 2)), ((found | taught) & inside).sum((1, 2))
-        iou = 100 * (both / np.maximum(either, 1))[use]
-        yield name, "real masks, teacher's classes", "IoU percent", "mean", iou.mean(), int(use.sum())
-        yield (
-            name,
-            "real masks, teacher's classes",
-            "IoU percent",
-            "median",
-            float(np.median(iou)),
-            int(use.sum()),
-        )
-
-
-def overlap(found: Tensor, truth: Tensor) -> float:
-    """Mean intersection over union of faces whose truth is not empty."""
-    both, either = (found & truth).sum((1, 2, 3)), (found | truth).sum((1, 2, 3))
-    some = truth.flatten(1).any(1)
-    return float((both / either.clamp_min(1))[some].mean())
 
 
 def inpainters(bare: Crops, seed: int) -> Iterator[Figure]:
@@ -311,22 +251,13 @@ def main(
 ) -> None:
     """Measure and write one row a figure."""
     torch.set_num_threads(threads)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
-    ).stdout.strip()
-    about = {
-        "date": datetime.date.today().isoformat(),
-        "commit": commit,
-        "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores",
-        "seed": seed,
-    }
-    bare, real = load(data, "faces68", faces), load(data, "faces_occluded", faces)
+    head = about(seed)
+    bare = load(data, "faces68", faces)
     options = SynthOptions(
         occluded=0.0, hard_light=0.0, degrade=0.3, distance=(1000, 1000), yaw=0.5, jitter=0.0
     )
     drawn = [generate(seed, index, options) for index in range(faces)]
     measured = {
-        "occlusion_matting": lambda: mattings(bare, real, seed),
         "face_inpainter": lambda: inpainters(bare, seed),
         "shape_regressor": lambda: shapes(bare, drawn),
         "detail_recoverer": lambda: details(drawn),
@@ -335,7 +266,7 @@ def main(
     for interface, figures in measured.items():
         for plugin, condition, figure, over, value, count in figures():
             rows.append(
-                about
+                head
                 | {
                     "stage": interface,
                     "plugin": plugin,
@@ -349,11 +280,7 @@ def main(
                 f"{interface:18s} {plugin:18s} {condition:36s} {figure:24s} {over:14s} {value:8.3f}",
                 flush=True,
             )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write(out, rows)
 
 
 if __name__ == "__main__":

@@ -241,6 +241,8 @@ def faces(
     width: Annotated[int, typer.Option(help="Channels of the finder.")] = 40,
     batch: Annotated[int, typer.Option(help="Canvases a step.")] = 12,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    occluders: Annotated[int, typer.Option(help="Occluders drawn before the first step.")] = 2000,
+    start: Annotated[Path | None, typer.Option(help="Weights (.safetensors) to begin with.")] = None,
 ) -> None:
     """Train the face finder on canvases made of face crops and photos."""
     from occface_paper.faces.train import FinderTraining, train_faces
@@ -256,6 +258,8 @@ def faces(
         seed=seed,
         threads=threads,
         settings=settings,
+        occluders=occluders,
+        start=start,
     )
 
 

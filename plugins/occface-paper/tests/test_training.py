@@ -76,7 +76,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory, face_points: np.ndarray) -> P
     [
         ("landmarks", ["--width", "0.5", "--size", "64", "--occluders", "4"]),
         ("heatmap", ["--width", "0.5", "--size", "64", "--occluders", "4", "--frozen"]),
-        ("faces", ["--width", "16"]),
+        ("faces", ["--width", "16", "--occluders", "4"]),
     ],
     ids=["landmarks", "heatmap", "faces"],
 )

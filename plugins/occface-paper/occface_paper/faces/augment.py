@@ -12,9 +12,12 @@ from occface_paper.faces.data import Photo
 from occface_paper.landmarks.augment import recoloured
 from occface_paper.landmarks.crop import apply
 from occface_paper.occluders import KINDS, occlude
+from occface_paper.pasting import OccluderBank
 
 #: Face sizes on the canvas (root of the box area, px), drawn log-uniformly.
 SMALLEST, LARGEST = 9.0, 210.0
+#: Share of the faces on tiles that get an occluder.
+OCCLUDED = 0.5
 #: The five points of the mirrored face.
 MIRROR_5 = (1, 0, 2, 4, 3)
 
@@ -28,12 +31,14 @@ class CanvasSampler:
         photos: whole photos, some without a face.
         cutouts: RGBA occluders.
         size: side of the canvas, a multiple of 32.
+        bank: occluders of the library's own generator; half of the occluders come from it if there is one.
     """
 
     crops: Sequence[Photo]
     photos: Sequence[Photo]
     cutouts: Sequence[np.ndarray] = field(factory=list)
     size: int = 256
+    bank: OccluderBank | None = None
     empty: Sequence[Photo] = field(init=False)
 
     @empty.default
@@ -86,18 +91,9 @@ class CanvasSampler:
         place = np.array([rng.uniform(0.08, 0.92) * width, rng.uniform(0.08, 0.92) * height])
         if want > 0.6 * min(width, height):
             place = np.array([width / 2, height / 2]) + rng.normal(0, 0.12, 2) * min(width, height)
-        if photo.landmarks is not None and rng.random() < 0.35:
-            image, _ = occlude(
-                photo.image,
-                photo.landmarks[0],
-                KINDS[int(rng.integers(len(KINDS)))],
-                rng,
-                severity=float(rng.uniform(0.05, 0.35)),
-                cutouts=self.cutouts,
-                others=[self.crops[int(rng.integers(len(self.crops)))].image[:64, :64]],
-            )
-        else:
-            image = photo.image
+        image = photo.image
+        if photo.landmarks is not None and rng.random() < OCCLUDED:
+            image = self._occluded(image, photo.landmarks[0], rng)
         back = self.background(width, height, rng)
         centre = (box[:2] + box[2:]) / 2
         source = Photo(
@@ -109,6 +105,19 @@ class CanvasSampler:
             valid=photo.valid,
         )
         return placed(source, back, (width, height), place, centre, want / size, turn, rng)
+
+    def _occluded(self, image: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.bank and rng.random() < 0.6:
+            return self.bank.paste(image, points, rng)[0]
+        return occlude(
+            image,
+            points,
+            KINDS[int(rng.integers(len(KINDS)))],
+            rng,
+            severity=float(rng.uniform(0.05, 0.5)),
+            cutouts=self.cutouts,
+            others=[self.crops[int(rng.integers(len(self.crops)))].image[:64, :64]],
+        )[0]
 
     def background(self, width: int, height: int, rng: np.random.Generator) -> np.ndarray:
         """Something without a face: a photo without one, a piece of skin or cloth, a colour, noise."""

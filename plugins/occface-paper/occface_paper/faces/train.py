@@ -14,12 +14,17 @@ from attrs import frozen
 
 from occface_paper.faces.assign import targets
 from occface_paper.faces.augment import CanvasSampler
-from occface_paper.faces.data import load_crops, load_photos
+from occface_paper.faces.data import Photo, load_crops, load_photos
 from occface_paper.faces.evaluate import measure
 from occface_paper.faces.loss import finder_loss
 from occface_paper.faces.network import FaceNetwork
 from occface_paper.occluders import load_cutouts
+from occface_paper.pasting import OccluderBank
 from occface_paper.training import Clock, WeightAverage, ahead, save_run, saved_run
+from occface_paper.weights import load_weights
+
+#: Occluders are drawn on at most so many faces.
+BANK_FACES = 600
 
 
 @frozen(kw_only=True)
@@ -53,10 +58,14 @@ def train_faces(
     threads: int | None = None,
     settings: FinderTraining | None = None,
     limit: int | None = None,
+    occluders: int = 2000,
+    start: Path | None = None,
     checkpoint_seconds: float = 120.0,
     validate_every: int = 4,
 ) -> dict[str, Any]:
     """Train until the time or the steps are used up.
+
+    Args as in `train_landmarks`.
 
     Writes to ``out``: ``faces.pt`` (checkpoint), ``faces.safetensors`` (averaged weights, float16) and
     ``log.jsonl``. Returns the last log line.
@@ -65,9 +74,9 @@ def train_faces(
     cv2.setNumThreads(1)  # before the fork: a pool of threads does not survive it
     crops, held_out = load_crops(data, limit)
     photos, held_out_photos = load_photos(data)
-    sampler = CanvasSampler(
-        crops=crops, photos=photos, cutouts=load_cutouts(data / "occluders"), size=settings.size
-    )
+    bank = occluder_bank(out / "occluders.npz", crops, occluders, seed) if occluders else None
+    cutouts = load_cutouts(data / "occluders")
+    sampler = CanvasSampler(crops=crops, photos=photos, cutouts=cutouts, size=settings.size, bank=bank)
     clock = Clock(minutes=minutes, steps=steps)
     saved = saved_run(out, "faces", resume, device)
     if saved:
@@ -102,6 +111,9 @@ def train_faces(
     ]
     optimizer = torch.optim.AdamW(groups, lr=settings.rate)
     average = WeightAverage(network=network)
+    if start and not saved:
+        network.load_state_dict(load_weights(start)[0])
+        average = WeightAverage(network=network)
     if saved:
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
@@ -140,6 +152,18 @@ def train_faces(
         losses.append(float(loss.detach()))
         batch = next_batch(batches, device)
     return record
+
+
+def occluder_bank(path: Path, crops: list[Photo], count: int, seed: int) -> OccluderBank | None:
+    """The bank that lies at ``path``, or a new one, drawn on some of the crops and kept there."""
+    if not path.exists():
+        marked = [photo for photo in crops if photo.landmarks is not None][:BANK_FACES]
+        if not marked:
+            return None
+        images = np.stack([photo.image for photo in marked])
+        points = np.concatenate([photo.landmarks for photo in marked if photo.landmarks is not None])
+        OccluderBank.build(images, points, count, seed).save(path)
+    return OccluderBank.load(path)
 
 
 def next_batch(
