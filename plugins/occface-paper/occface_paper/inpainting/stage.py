@@ -27,6 +27,7 @@ class LandmarkGAN(FaceInpainter):
         margin: pixels about the matte that are completed too and compared with the picture, at crop size 256.
         mirror: let the network see the mirrored half of the face; off for faces that are not symmetric.
         match: follow the picture's tone along the border of the hole.
+        grain: strength of the photo's grain in the completed part; 1 = as in the photo, 0 = none.
         weights: folder of `landmark_gan.safetensors`; None for the installed one.
     """
 
@@ -35,6 +36,7 @@ class LandmarkGAN(FaceInpainter):
     margin: float = attrs.field(default=3.0, converter=float, validator=validators.ge(0))
     mirror: bool = attrs.field(default=True, validator=validators.instance_of(bool))
     match: bool = attrs.field(default=True, validator=validators.instance_of(bool))
+    grain: float = attrs.field(default=0.5, converter=float, validator=validators.ge(0))
     weights: str | None = None
     _network: Any = attrs.field(default=None, init=False, repr=False, eq=False)
 
@@ -74,17 +76,19 @@ class LandmarkGAN(FaceInpainter):
         if not bool(hidden.any()):
             return image.clone()
         with torch.inference_mode():
-            completed = self._complete(image[hidden], matte.alpha[hidden], landmarks.points[hidden])
+            completed = self._complete(
+                image[hidden], matte.alpha[hidden], matte.face[hidden], landmarks.points[hidden]
+            )
         result = image.clone()
         result[hidden] = completed
         return result
 
-    def _complete(self, image: Tensor, alpha: Tensor, points: Tensor) -> Tensor:
+    def _complete(self, image: Tensor, alpha: Tensor, face: Tensor, points: Tensor) -> Tensor:
         """Faces with something to complete, (B, 3, S, S)."""
         import torch
         import torch.nn.functional as F
 
-        from occface_paper.inpainting.compose import composite, hole_of, matched
+        from occface_paper.inpainting.compose import composite, grain, hole_of, matched, toned
 
         device = next(self._network.parameters()).device
         size, side = image.shape[-1], self._network.options.output
@@ -104,4 +108,9 @@ class LandmarkGAN(FaceInpainter):
             answer = matched(answer, picture, hole, cover)
         if size != side:
             answer = F.interpolate(answer, size=(size, size), mode="bilinear", antialias=True)
+            hole = hole_of(alpha.to(device).float(), self.margin)
+        picture, seen = image.to(device).float(), face.to(device).float() * (1 - hole)
+        answer = toned(answer, picture, seen)
+        if self.grain:
+            answer = answer + self.grain * grain(picture, seen)
         return composite(image, answer.to(image), alpha)
