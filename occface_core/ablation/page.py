@@ -147,7 +147,7 @@ def _bars(result: AblationResult) -> str:
                 Point(x=0, y=row.figures[name].value, low=row.figures[name].low, high=row.figures[name].high)
             ])
             for number, row in _good(result)
-            if name in row.figures and math.isfinite(row.figures[name].value)
+            if name in row.figures and math.isfinite(row.figures[name].value) and not row.figures[name].same
         ]  # fmt: skip
         if len({row.points[0].y for row in rows}) < 2:
             continue
@@ -158,7 +158,10 @@ def _bars(result: AblationResult) -> str:
             f"<figure><figcaption>{html.escape(figure.title)} {arrow(name)}</figcaption>"
             f"{bars(rows, figure.unit, reference)}</figure>"
         )
-    note = "<p>Dots: means; lines: 95 % intervals; dashed: the base; dotted: the mean face.</p>"
+    note = (
+        "<p>Dots: means; lines: 95 % intervals; dashed: the base; dotted: the mean face. "
+        "Rows that equal the base by construction are left out.</p>"
+    )
     return f"<h2>Rows against each other</h2>{note}<div class='plots'>{''.join(plots)}</div>" if plots else ""
 
 

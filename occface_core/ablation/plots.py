@@ -188,7 +188,10 @@ def _ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 
 def _tidy(value: float) -> str:
-    return f"{value:.4g}" if abs(value) > 1e-12 else "0"
+    """Return a tick's label: 0.25, 12, 12,000."""
+    if abs(value) < 1e-12:
+        return "0"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _shortened(text: str, length: int) -> str:

@@ -24,6 +24,8 @@ def machine(device: str) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "device": device,
     }
+    if hasattr(os, "getloadavg"):
+        about["load"] = round(os.getloadavg()[2], 1)  # other work makes times longer
     if device.startswith("cuda"):
         about["gpu"] = torch.cuda.get_device_name(device)
     return about

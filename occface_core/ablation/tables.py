@@ -193,6 +193,9 @@ def facts(result: AblationResult) -> dict[str, str]:
         f"{key} {value}" for key, value in suite.items() if key != "name" and value is not None
     )
     graphics = f", {machine['gpu']}" if "gpu" in machine else ""
+    load = (
+        f", {machine['load']} processes at work in the last quarter of an hour" if "load" in machine else ""
+    )
     return {
         "date": about["date"],
         "commit": about["commit"] or "not a checkout",
@@ -200,7 +203,7 @@ def facts(result: AblationResult) -> dict[str, str]:
         "design": about["design"],
         "seed of statistics": str(about["seed"]),
         "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads{graphics}, "
-                   f"{machine['system']}, device {machine['device']}, batch of {about['batch_size']}",
+                   f"{machine['system']}, device {machine['device']}, batch of {about['batch_size']}{load}",
         "software": ", ".join(f"{name} {number}" for name, number in about["software"].items()),
         "plugins": "; ".join(sorted(_plugins(result))),
         **({"stand-ins": "; ".join(result.warnings())} if result.warnings() else {}),

@@ -92,6 +92,15 @@ def test_axis_over_face_models_sets_the_option_of_stages_that_have_one(tmp_path)
         assert rows[1].candidates["shape_regressor"].choice.instance.face_model == value
 
 
+def test_a_registered_face_model_is_named_like_a_plugin():
+    pytest.importorskip("occface_classic")
+    registry = Registry()
+    registry.register("face_models", "mine", FaceModel.embedded)
+    rows = combinations({**BASE, "shape_regressor": "mean"}, {"face_model": ["mine"]}, "full_grid", registry)
+    assert rows[0].labels["face_model"] == "mine"
+    assert rows[0].candidates["shape_regressor"].choice.instance.face_model is FaceModel.embedded()
+
+
 def test_all_problems_are_told_at_once(registry):
     axes = {
         "face_inpainters": ["none"],

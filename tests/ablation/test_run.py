@@ -155,7 +155,7 @@ axes = {
     "occlusion_matting": [{"plugin": "tests.ablation.small:Marking", "label": f"m{i}", "pause": pause} for i in (0, 1)],
     "face_inpainter": [{"plugin": "tests.ablation.small:Filling", "label": f"f{i}", "pause": pause} for i in (0, 1)],
 }
-result = ablate(BASE, axes, SmallSuite(size=20), out=Path(sys.argv[1]), examples=1)
+result = ablate(BASE, axes, SmallSuite(size=17), out=Path(sys.argv[1]), examples=1)
 print(result.work.resumed, len(result.work.executed))
 """
 
