@@ -63,9 +63,6 @@ class Terms:
     commercial: bool
     reason: str = ""
 
-    def __str__(self) -> str:
-        return f"{self.part}: {self.licence}" + (f" ({self.reason})" if self.reason else "")
-
 
 def plugin_terms(
     kind: str, name: str, cls: type, options: Mapping[str, Any] | None = None
@@ -119,8 +116,15 @@ def weights_terms(module: str, kind: str, name: str) -> tuple[Terms, ...]:
 
 
 def not_commercial(terms: tuple[Terms, ...]) -> str:
-    """Return why commercial use is not allowed, or "" if it is."""
-    return "; ".join(str(one) for one in terms if not one.commercial)
+    """Return why commercial use is not allowed, parts of the same terms together, or "" if it is."""
+    parts: dict[tuple[str, str], list[str]] = {}
+    for one in terms:
+        if not one.commercial:
+            parts.setdefault((one.licence, one.reason), []).append(one.part)
+    return "; ".join(
+        f"{', '.join(names)}: {licence}" + (f" ({reason})" if reason else "")
+        for (licence, reason), names in parts.items()
+    )
 
 
 def _split(licence: str) -> list[str]:
