@@ -42,7 +42,7 @@ from occface_core.synthetic import add_occluder
 from occface_core.types import Landmarks, Matte
 
 KINDS = ("mask", "sunglasses", "hand", "scarf", "object", "noise_block")
-METHODS = ("none", "telea", "symmetry", "model_texture")
+METHODS = ("none", "telea", "symmetry", "model_texture", "texture_prior")
 SIZE = 256
 GUESS_NOISE = 3.0
 """Standard deviation of hidden landmarks about the truth, pixels."""
@@ -166,11 +166,12 @@ class Measured:
 
 
 def make_stage(name: str, weights: Path | None) -> Any:
-    """An inpainter by its name, `landmark_gan` with weights from a folder if one is given."""
-    if name == "landmark_gan" and weights is not None:
+    """An inpainter by its name, those of occface-paper with weights from a folder if one is given."""
+    if weights is not None and name in ("landmark_gan", "texture_prior"):
         from occface_paper.inpainting.stage import LandmarkGAN
+        from occface_paper.inpainting.texture import TexturePriorInpainter
 
-        return LandmarkGAN(weights=str(weights))
+        return (LandmarkGAN if name == "landmark_gan" else TexturePriorInpainter)(weights=str(weights))
     return Registry().get("face_inpainter", name)()
 
 
@@ -181,7 +182,9 @@ def main(
     seed: int = 0,
     method: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
     features: Annotated[Path | None, typer.Option(help="Folder of alexnet.ckpt, for LPIPS.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Folder of other weights of landmark_gan.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of other weights of landmark_gan and texture_prior.")
+    ] = None,
     matting: Annotated[str | None, typer.Option(help="This matting instead of the exact matte.")] = None,
     detect: Annotated[bool, typer.Option(help="Detect landmarks on the completed faces.")] = False,
     pictures: Annotated[Path | None, typer.Option(help="Folder for pictures of all cases.")] = None,

@@ -229,6 +229,20 @@ def inpainter(
 
 
 @app.command()
+def texture_prior(
+    data: Data,
+    out: Out = Path("runs/texture_prior"),
+    components: Annotated[int, typer.Option(help="Principal components.")] = 96,
+    limit: Annotated[int | None, typer.Option(help="At most so many faces of each folder.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Fit the linear texture model of clean faces, which completes a face by what is seen of it."""
+    from occface_paper.inpainting.train import train_texture_prior
+
+    print(train_texture_prior(data, out, components=components, limit=limit, seed=seed))
+
+
+@app.command()
 def faces(
     data: Data,
     out: Out = Path("runs/faces"),

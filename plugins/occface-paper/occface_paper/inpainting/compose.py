@@ -150,3 +150,38 @@ def composite(image: Tensor, answer: Tensor, alpha: Tensor) -> Tensor:
     weight = (2 * alpha).clamp(0, 1).to(image)
     mixed = (image + weight * (answer.to(image) - image)).clamp(0, 1)
     return torch.where(alpha > 0, mixed, image)
+
+
+def finished(
+    answer: Tensor,
+    image: Tensor,
+    alpha: Tensor,
+    face: Tensor,
+    *,
+    margin: float,
+    match: bool,
+    strength: float,
+) -> Tensor:
+    """A crop with an answer for its hole put in, as a photo of that tone, colour and grain.
+
+    Args:
+        answer: (B, 3, R, R), of any size R.
+        image: (B, 3, S, S) in [0, 1].
+        alpha: (B, 1, S, S) in [0, 1].
+        face: (B, 1, S, S) in [0, 1], the face region.
+        margin: see `hole_of`.
+        match: whether to follow the tone along the border, see `matched`.
+        strength: of the grain, see `grain`.
+    """
+    size = image.shape[-1]
+    picture, cover = image.to(answer), alpha.to(answer)
+    if answer.shape[-1] != size:
+        answer = F.interpolate(answer, size=(size, size), mode="bilinear", antialias=True)
+    hole = hole_of(cover, margin)
+    if match:
+        answer = matched(answer, picture, hole, cover)
+    seen = face.to(answer) * (1 - hole)
+    answer = toned(answer, picture, seen)
+    if strength:
+        answer = answer + strength * grain(picture, seen)
+    return composite(image, answer.to(image), alpha)

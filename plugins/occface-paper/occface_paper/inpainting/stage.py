@@ -88,7 +88,7 @@ class LandmarkGAN(FaceInpainter):
         import torch
         import torch.nn.functional as F
 
-        from occface_paper.inpainting.compose import composite, grain, hole_of, matched, toned
+        from occface_paper.inpainting.compose import finished, hole_of
 
         device = next(self._network.parameters()).device
         size, side = image.shape[-1], self._network.options.output
@@ -104,13 +104,4 @@ class LandmarkGAN(FaceInpainter):
         given = given.contiguous(memory_format=torch.channels_last)
         coarse, fine = self._network(picture, hole, place, given=given)
         answer = fine if fine is not None else coarse
-        if self.match:
-            answer = matched(answer, picture, hole, cover)
-        if size != side:
-            answer = F.interpolate(answer, size=(size, size), mode="bilinear", antialias=True)
-            hole = hole_of(alpha.to(device).float(), self.margin)
-        picture, seen = image.to(device).float(), face.to(device).float() * (1 - hole)
-        answer = toned(answer, picture, seen)
-        if self.grain:
-            answer = answer + self.grain * grain(picture, seen)
-        return composite(image, answer.to(image), alpha)
+        return finished(answer, image, alpha, face, margin=self.margin, match=self.match, strength=self.grain)

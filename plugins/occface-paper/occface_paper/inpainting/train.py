@@ -146,6 +146,24 @@ def learn_prior(prior: TexturePrior, faces: CleanFaces, limit: int = 3000, seed:
     prior.learn(torch.cat(textures), torch.cat(seen), seed=seed)
 
 
+def train_texture_prior(
+    data: Path, out: Path, *, components: int = 96, limit: int | None = None, seed: int = 0
+) -> str:
+    """Fit the linear texture model and write ``out``/texture_prior.safetensors (float16); returns its SHA-256.
+
+    Args:
+        data: folder of the training data.
+        out: folder to write to.
+        components: of the model.
+        limit: at most so many faces a folder.
+        seed: of the choice of faces and of the decomposition.
+    """
+    faces = load_clean_faces(data, limit=limit)
+    prior = TexturePrior(components)
+    learn_prior(prior, faces, seed=seed)
+    return export_half(out / "texture_prior.safetensors", prior.state_dict(), {"components": str(components)})
+
+
 def _crop_units(points: np.ndarray, canvas: int) -> Tensor:
     """Canvas pixels (68, 2) -> crop units."""
     return to_units(torch.from_numpy(points)[None] - (canvas - CROP) / 2, CROP)[0]

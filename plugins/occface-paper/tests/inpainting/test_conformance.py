@@ -1,4 +1,4 @@
-"""The stage keeps every promise of its interface, with weights that are made here."""
+"""The stages keep every promise of their interface; the network with weights that are made here."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from occface_core.testing import parametrize_checks
 from occface_paper.inpainting.network import Generator, GeneratorSize
 from occface_paper.inpainting.stage import LandmarkGAN
+from occface_paper.inpainting.texture import TexturePriorInpainter
 from occface_paper.training import export_half
 
 FOLDER = tempfile.TemporaryDirectory()
@@ -33,4 +34,9 @@ def make() -> LandmarkGAN:
 
 @parametrize_checks(make)
 def test_landmark_gan(check) -> None:
+    check()
+
+
+@parametrize_checks(TexturePriorInpainter)
+def test_texture_prior(check) -> None:
     check()
