@@ -83,3 +83,12 @@ def test_the_ablations_of_the_network_train(option: list[str], clean_pack: Path,
         app, [*command, *SMALL, "--occluders", "0", "--steps", "3", *option], catch_exceptions=False
     )
     assert result.exit_code == 0
+
+
+def test_the_texture_prior_is_fitted_and_written(clean_pack: Path, tmp_path: Path):
+    command = ["texture-prior", "--data", str(clean_pack), "--out", str(tmp_path), "--components", "3"]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert result.exit_code == 0
+    state, metadata = load_weights(tmp_path / "texture_prior.safetensors")
+    assert state["basis"].shape == (3, 3, 64, 64) and metadata == {"components": "3"}
+    assert 0.1 < float(state["face"].mean()) < 0.9
