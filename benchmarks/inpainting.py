@@ -42,7 +42,7 @@ from occface_core.synthetic import add_occluder
 from occface_core.types import Landmarks, Matte
 
 KINDS = ("mask", "sunglasses", "hand", "scarf", "object", "noise_block")
-METHODS = ("none", "telea", "symmetry", "model_texture", "texture_prior")
+METHODS = ("none", "telea", "symmetry", "model_texture", "texture_prior", "landmark_gan")
 SIZE = 256
 GUESS_NOISE = 3.0
 """Standard deviation of hidden landmarks about the truth, pixels."""

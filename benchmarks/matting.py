@@ -157,7 +157,10 @@ def main(
         for kind, (images, truth) in pictures.items():
             hidden = (truth > 0.5) & region
             judged = region & (hidden | ~doubtful)
-            for label, points in (("true", bare.points), ("found", detected[kind])):
+            sources = [("true", bare.points)]
+            if name in ("parsing", "landmark_parsing"):
+                sources.append(("found", detected[kind]))
+            for label, points in sources:
                 guess = alpha(images, points)
                 found = (guess > 0.5) & judged
                 scores = ious(found, hidden)

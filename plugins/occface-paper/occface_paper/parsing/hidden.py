@@ -19,7 +19,7 @@ BEHIND = tuple(LABELS[name] for name in ("background", "cloth"))
 RIM = (4.0, 14.0)
 #: Hair that reaches less deep into the region than this share of the region's size is the hairline or hair beside the
 #: cheek, not something in front of the face.
-HAIRLINE = 0.14
+HAIRLINE = 0.26
 #: Areas smaller than this share of the face region, marked or left out, are noise.
 SPECK = 0.0008
 

@@ -114,10 +114,15 @@ class Parsing(OcclusionMatting):
         """Say which pixels of the face region are hidden; see `OcclusionMatting.run`."""
         import torch
 
+        from occface_core.errors import StageError
         from occface_core.synthetic.labels import LABEL_NAMES
         from occface_core.types import Matte
         from occface_paper.parsing.hidden import hidden_chance, soft_alpha, without_hairline
 
+        if self._network is None:
+            raise StageError(
+                f"{type(self).__name__}.run was called before setup(device); call setup once first"
+            )
         if not len(image):
             return Matte(alpha=image[:, :1], face=image[:, :1], label_names=LABEL_NAMES)
         chance = self.chances(image)
