@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from occface_core.testing import parametrize_checks
 from occface_paper.landmarks.heatmap import REACH, HeatmapNetwork
 from occface_paper.landmarks.network import LandmarkNetwork
+from occface_paper.landmarks.stage import HeatmapLandmarks
+from occface_paper.weights import FOLDER
+
+
+@pytest.mark.skipif(
+    not (FOLDER / "heatmap.safetensors").exists(), reason="no trained weights in this checkout"
+)
+@parametrize_checks(HeatmapLandmarks)
+def test_the_stage_keeps_the_contract(check):
+    check()
 
 
 def test_a_heatmap_with_one_peak_gives_its_place_and_no_doubt(monkeypatch):

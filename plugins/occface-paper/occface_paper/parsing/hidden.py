@@ -34,27 +34,31 @@ def without_hairline(chance: Tensor, region: Tensor) -> Tensor:
     Returns:
         (B, 1, S, S) in [0, 1].
     """
-    hair = chance[:, LABELS["hair"]].cpu().numpy()
+    pairs = chance[:, [LABELS["hair"], LABELS["hat"]]].cpu().numpy()
     planes = [
-        face * (1 - _rim_hair(strands, face))
-        for strands, face in zip(hair, region[:, 0].cpu().numpy(), strict=True)
+        face * (1 - _rim_hair(hair, hat, face))
+        for (hair, hat), face in zip(pairs, region[:, 0].cpu().numpy(), strict=True)
     ]
     return torch.as_tensor(np.stack(planes), device=region.device)[:, None] if planes else region
 
 
-def _rim_hair(chance: np.ndarray, face: np.ndarray) -> np.ndarray:
-    """(S, S) float32 in [0, 1]: hair that stays near the rim of the face."""
+def _rim_hair(hair: np.ndarray, hat: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """(S, S) float32 in [0, 1]: hair that stays near the rim of the face; bits of it may have been taken for a hat."""
     inside = face > 0.5
-    hair = ((chance > 0.5) & inside).astype(np.uint8)
-    if not hair.any():
-        return np.zeros_like(chance)
+    either = hair + hat
+    marked = ((either > 0.5) & inside).astype(np.uint8)
+    if not marked.any():
+        return np.zeros_like(hair)
     depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 3)
-    count, patches = cv2.connectedComponents(hair, connectivity=8)
-    deepest = np.array([depth[patches == i].max() for i in range(1, count)])
-    shallow = 1 + np.flatnonzero(deepest < HAIRLINE * np.sqrt(inside.sum()))
-    rim = np.isin(patches, shallow).astype(np.uint8)
+    count, patches = cv2.connectedComponents(marked, connectivity=8)
+    least = HAIRLINE * np.sqrt(inside.sum())
+    rim = np.zeros(face.shape, np.uint8)
+    for index in range(1, count):
+        patch = patches == index
+        if depth[patch].max() < least and hair[patch].sum() >= hat[patch].sum():
+            rim[patch] = 1
     near = cv2.dilate(rim, np.ones((5, 5), np.uint8)) > 0
-    return np.where(near, np.clip(2 * chance - 0.5, 0, 1), 0).astype(np.float32)
+    return np.where(near, np.clip(2 * either - 0.5, 0, 1), 0).astype(np.float32)
 
 
 def hidden_chance(chance: Tensor, region: Tensor) -> Tensor:
