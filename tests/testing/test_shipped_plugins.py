@@ -9,6 +9,9 @@ from occface_core.testing.subject import Subject
 
 REGISTRY = Registry()
 ENTRIES = [entry for stage in STAGES for entry in REGISTRY.entries(stage)]
+NEEDS_A_FILE = {
+    ("face_inpainter", "lama"): "needs a network of the user's own; its package's tests check it with one"
+}
 SUBJECTS = {}
 MISSING = {}
 
@@ -22,6 +25,8 @@ def rows():
 @pytest.mark.parametrize(("entry", "check"), rows())
 def test_shipped_plugin(entry, check):
     key = entry.kind, entry.name
+    if key in NEEDS_A_FILE:
+        pytest.skip(NEEDS_A_FILE[key])
     if key not in SUBJECTS:
         SUBJECTS[key] = Subject(REGISTRY.get(*key))
         try:
