@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -66,6 +67,13 @@ class OccluderBank:
             rows = [row for row in pool.imap(_drawn, range(count), chunksize=8) if row is not None]
         colour, alpha, marks, kind = (np.stack(column) for column in zip(*rows, strict=True))
         return cls(colour=colour, alpha=alpha, points=marks, kind=kind)
+
+    @classmethod
+    def kept(cls, path: Path, draw: Callable[[], OccluderBank]) -> OccluderBank:
+        """The bank that lies at ``path``; if none does, the one that `draw` gives, which is kept there."""
+        if not path.exists():
+            draw().save(path)
+        return cls.load(path)
 
     @classmethod
     def load(cls, path: Path) -> OccluderBank:

@@ -201,10 +201,10 @@ def train_landmarks(
 
 def occluder_bank(path: Path, crops: FaceCrops, count: int, seed: int) -> OccluderBank:
     """The bank that lies at ``path``, or a new one, drawn on the training crops and kept there."""
-    if not path.exists():
-        train = np.flatnonzero(~crops.is_val)
-        OccluderBank.build(crops.images[train], crops.points[train], count, seed).save(path)
-    return OccluderBank.load(path)
+    train = np.flatnonzero(~crops.is_val)
+    return OccluderBank.kept(
+        path, lambda: OccluderBank.build(crops.images[train], crops.points[train], count, seed)
+    )
 
 
 def next_batch(batches: Iterator[Any], device: str) -> tuple[torch.Tensor, torch.Tensor]:

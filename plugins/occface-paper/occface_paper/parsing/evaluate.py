@@ -8,14 +8,9 @@ from torch import Tensor
 
 from occface_core.face_region import face_region
 from occface_core.synthetic import OCCLUDERS, add_occluder
-from occface_core.synthetic.labels import LABELS
 from occface_paper.parsing.data import LabelledCrops
+from occface_paper.parsing.hidden import FRONT
 from occface_paper.parsing.network import ParsingNetwork
-
-#: Labels that are part of the face: everything else in the face region hides it.
-FACE = tuple(LABELS[n] for n in ("skin", "brows", "eyes", "nose", "mouth", "lips"))
-#: Labels that are things in front of a face.
-FRONT = tuple(LABELS[n] for n in ("eyeglasses", "hair", "hat", "other"))
 
 
 def composites(crops: LabelledCrops, count: int, seed: int = 0) -> list[tuple[str, Tensor, Tensor, Tensor]]:

@@ -17,7 +17,8 @@ from occface_core.synthetic.labels import LABELS
 from occface_paper.occluders import load_cutouts
 from occface_paper.parsing.augment import ParsingSampler
 from occface_paper.parsing.data import LabelledCrops
-from occface_paper.parsing.evaluate import FACE, composites, validate
+from occface_paper.parsing.evaluate import composites, validate
+from occface_paper.parsing.hidden import FACE
 from occface_paper.parsing.network import ParsingNetwork
 from occface_paper.parsing.synthetic import synthetic_crops
 from occface_paper.parsing.teachers import SOME_FACE, UNKNOWN
@@ -207,13 +208,14 @@ def train_parsing(
 
 
 def _bank(path: Path, real: LabelledCrops, count: int, seed: int, size: int) -> OccluderBank:
-    if not path.exists():
+    def draw() -> OccluderBank:
         bare = np.flatnonzero(~real.is_val & ~real.masked)
         margin = (real.images.shape[1] - size) // 2
         inner = slice(margin, margin + size)
         images, points = real.images[bare, inner, inner], real.points[bare] - margin
-        OccluderBank.build(images, points, count, seed, side=size).save(path)
-    return OccluderBank.load(path)
+        return OccluderBank.build(images, points, count, seed, side=size)
+
+    return OccluderBank.kept(path, draw)
 
 
 def _synthetic(path: Path, count: int, seed: int, skins: Path) -> LabelledCrops:
