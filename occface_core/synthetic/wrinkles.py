@@ -16,6 +16,8 @@ from occface_core.synthetic.seeds import between, sample_generator
 
 SIDE = 384
 VARIANTS = 5
+RELIEF = 24
+"""Texels across the largest bumps of the relief, some 3 cm: shape that no coefficients of a model express."""
 KINDS = ("forehead", "frown", "crows_feet", "nasolabial", "marionette", "under_eye", "pores", "lumps")
 
 
@@ -52,7 +54,8 @@ def wrinkle_map(
     for k, kind in enumerate(KINDS):
         gain = depth[kind] * between(rng, 0.4, 1.3)
         total += np.float32(gain) * maps[k, int(rng.integers(VARIANTS))]
-    return total
+    relief = cv2.GaussianBlur(octaves(rng, SIDE, SIDE, RELIEF, count=2), (0, 0), 2)
+    return total + np.float32(between(rng, 0, 0.7)) * relief * _positions(model)[1]
 
 
 @lru_cache(maxsize=2)
@@ -68,6 +71,7 @@ def _basis(model: FaceModel) -> np.ndarray:
     return maps
 
 
+@lru_cache(maxsize=2)
 def _positions(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean face's position (SIDE, SIDE, 3) at each texel and a soft mask of the face's skin."""
     uv = torch.tensor(model.uv) * torch.tensor([SIDE - 1.0, -(SIDE - 1.0)]) + torch.tensor([0.0, SIDE - 1.0])
