@@ -253,6 +253,9 @@ def faces(
     seed: Seed = 0,
     threads: Threads = None,
     width: Annotated[int, typer.Option(help="Channels of the finder.")] = 40,
+    trunk: Annotated[
+        float, typer.Option(help="Size of a landmark network's trunk to look through; 0: dense convolutions.")
+    ] = 0.0,
     batch: Annotated[int, typer.Option(help="Canvases a step.")] = 12,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
     occluders: Annotated[int, typer.Option(help="Occluders drawn before the first step.")] = 2000,
@@ -261,7 +264,7 @@ def faces(
     """Train the face finder on canvases made of face crops and photos."""
     from occface_paper.faces.train import FinderTraining, train_faces
 
-    settings = FinderTraining(width=width, batch=batch, rate=rate)
+    settings = FinderTraining(width=width, trunk=trunk, batch=batch, rate=rate)
     train_faces(
         data,
         out,

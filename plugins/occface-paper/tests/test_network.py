@@ -49,7 +49,7 @@ def test_every_parameter_of_the_landmark_network_gets_a_gradient():
     assert all(p.grad is not None for p in network.parameters())
 
 
-@pytest.mark.parametrize("network", [LandmarkNetwork(0.5), FaceNetwork(16)], ids=["landmarks", "faces"])
+@pytest.mark.parametrize("network", [LandmarkNetwork(0.5), FaceNetwork(16), FaceNetwork(16, 0.5)])
 def test_folding_batch_norms_changes_nothing(network: torch.nn.Module):
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -67,9 +67,18 @@ def test_folding_batch_norms_changes_nothing(network: torch.nn.Module):
 
 def test_finder_maps_have_one_cell_a_stride_and_few_parameters():
     network = FaceNetwork().eval()
-    maps = network(torch.rand(1, 3, 64, 96))
-    assert [tuple(m.shape) for m in maps] == [(1, 15, 64 // s, 96 // s) for s in STRIDES]
+    for finder in (network, FaceNetwork(16, trunk=0.5).eval()):
+        maps = finder(torch.rand(1, 3, 64, 96))
+        assert [tuple(m.shape) for m in maps] == [(1, 15, 64 // s, 96 // s) for s in STRIDES]
     assert sum(p.numel() for p in network.parameters()) < 300_000
+
+
+def test_a_finder_looks_through_the_trunk_of_a_landmark_network():
+    trunk = LandmarkNetwork(0.5)
+    finder = FaceNetwork.of({"width": "16", "trunk": "0.5"})
+    finder.begin_with(trunk.state_dict())
+    features = finder.features.state_dict()
+    assert all(torch.equal(v, trunk.state_dict()[k]) for k, v in features.items())
 
 
 def test_verifier_gives_one_logit_a_crop():

@@ -33,6 +33,7 @@ class FinderTraining:
 
     Attributes:
         width: channels of the finder.
+        trunk: multiplier of the landmark network's trunk that it looks through; 0 for dense convolutions.
         batch: canvases a step.
         rate: peak learning rate.
         weight_decay: of AdamW, convolution weights alone.
@@ -40,6 +41,7 @@ class FinderTraining:
     """
 
     width: int = 40
+    trunk: float = 0.0
     batch: int = 12
     rate: float = 2e-3
     weight_decay: float = 0.01
@@ -104,7 +106,7 @@ def train_faces(
     torch.manual_seed(seed)
     if threads:
         torch.set_num_threads(threads)
-    network = FaceNetwork(settings.width).to(device).to(memory_format=torch.channels_last)
+    network = FaceNetwork(settings.width, settings.trunk).to(device).to(memory_format=torch.channels_last)
     groups = [
         {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
@@ -112,7 +114,7 @@ def train_faces(
     optimizer = torch.optim.AdamW(groups, lr=settings.rate)
     average = WeightAverage(network=network)
     if start and not saved:
-        network.load_state_dict(load_weights(start)[0])
+        network.begin_with(load_weights(start)[0])
         average = WeightAverage(network=network)
     if saved:
         network.load_state_dict(saved["network"])
@@ -135,7 +137,7 @@ def train_faces(
                 for name, part in (("crops", held_out), ("photos", held_out_photos)):
                     if part:
                         record[name] = measure(ready, part)
-            metadata = {"width": str(settings.width)}
+            metadata = {"width": str(settings.width), "trunk": str(settings.trunk)}
             save_run(out, "faces", network, optimizer, average, clock, metadata, record)
         if done:
             break
@@ -181,6 +183,6 @@ def next_batch(
 
 def averaged(average: WeightAverage, settings: FinderTraining, device: str) -> FaceNetwork:
     """A network with the averaged weights, ready to measure."""
-    network = FaceNetwork(settings.width)
+    network = FaceNetwork(settings.width, settings.trunk)
     network.load_state_dict(average.state)
     return network.to(device).to(memory_format=torch.channels_last).eval()

@@ -98,7 +98,7 @@ def train_verifier(
     if threads:
         torch.set_num_threads(threads)
     state, metadata = load_weights(finder_weights)
-    finder = FaceNetwork(int(metadata.get("width", 40)))
+    finder = FaceNetwork.of(metadata)
     finder.load_state_dict(state)
     finder = folded(finder).to(memory_format=torch.channels_last)
     crops, _ = load_crops(data, limit)

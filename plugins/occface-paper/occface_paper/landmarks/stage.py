@@ -74,7 +74,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
         from occface_paper.weights import load_weights, weights_path
 
         state, metadata = load_weights(weights_path("faces", self.weights))
-        finder = FaceNetwork(int(metadata.get("width", 40)))
+        finder = FaceNetwork.of(metadata)
         finder.load_state_dict(state)
         state, metadata = load_weights(weights_path("verifier", self.weights))
         verifier = FaceVerifier(int(metadata.get("width", 16)))
