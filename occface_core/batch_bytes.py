@@ -41,10 +41,11 @@ def to_bytes(batch: types.FaceBatch) -> tuple[bytes, dict[str, FaceModel]]:
     """
     from safetensors.torch import save
 
-    tensors: dict[str, Tensor] = {}
+    tensors: dict[int, Tensor] = {}
     models: dict[str, FaceModel] = {}
     text = json.dumps(_pack(batch, tensors, models))
-    body = save(tensors, {FORMAT: text})  # one entry: several come in an order that changes
+    named = {str(i): one.detach().cpu().contiguous().clone() for i, one in enumerate(tensors.values())}
+    body = save(named, {FORMAT: text})  # one entry: several come in an order that changes
     return hashlib.blake2b(body, digest_size=_DIGEST).digest() + body, models
 
 
@@ -73,15 +74,19 @@ def from_bytes(data: bytes, find_model: Callable[[str], FaceModel]) -> types.Fac
     return found
 
 
-def _pack(value: Any, tensors: dict[str, Tensor], models: dict[str, FaceModel]) -> Any:
+def _pack(value: Any, tensors: dict[int, Tensor], models: dict[str, FaceModel]) -> Any:
+    """Return a value as JSON can hold it, with tensors by number; one that occurs twice is kept once."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if hasattr(value, "new_ones"):
-        name = str(len(tensors))
-        tensors[name] = value.detach().cpu().contiguous().clone()
-        return {"tensor": name, "device": str(value.device)}
+        tensors.setdefault(id(value), value)
+        return {"tensor": str(list(tensors).index(id(value))), "device": str(value.device)}
     if type(value) in _RECORDS.values():
-        fields = {f.name: _pack(getattr(value, f.name), tensors, models) for f in attrs.fields(type(value))}
+        fields = {
+            f.alias or f.name: _pack(getattr(value, f.name), tensors, models)
+            for f in attrs.fields(type(value))
+            if f.init
+        }
         return {"record": type(value).__name__, "fields": fields}
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {"mapping": {key: _pack(item, tensors, models) for key, item in value.items()}}

@@ -34,8 +34,9 @@ def map_tensors(function: Callable[[list[Tensor]], Tensor], values: Sequence[Any
         return function(list(values))
     if _is_record(first):
         changes = {
-            field.name: map_tensors(function, [getattr(value, field.name) for value in values])
+            field.alias or field.name: map_tensors(function, [getattr(value, field.name) for value in values])
             for field in attrs.fields(type(first))
+            if field.init
         }
         return type(first)(**changes)
     if isinstance(first, Mapping) and first and all(_is_tensor(value) for value in first.values()):

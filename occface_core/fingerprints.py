@@ -86,7 +86,7 @@ def _feed(digest: Any, value: Any) -> None:
         digest.update(model_fingerprint(value).encode())
     elif attrs.has(type(value)) and type(value).__module__.startswith("occface_core."):
         for field in attrs.fields(type(value)):
-            if field.name not in UNIMPORTANT:
+            if field.init and field.name not in UNIMPORTANT:
                 digest.update(field.name.encode())
                 _feed(digest, getattr(value, field.name))
     elif isinstance(value, dict):

@@ -44,6 +44,8 @@ def landmark_visibility(matte: Matte, points: Tensor) -> Tensor:
         settled = unknown & (face >= _LEAST_FACE)
         hidden = torch.where(settled, covered / face.clamp_min(1e-6), hidden)
         unknown = unknown & ~settled
+        if not bool(unknown.any()):
+            break
     return (1 - torch.where(unknown, plain, hidden)).clamp(0, 1)
 
 

@@ -383,10 +383,8 @@ def _filed(faces: FaceBatch, field: str, answer: Any, record: StageRecord) -> Fa
         changes["landmarks"] = attrs.evolve(
             faces.landmarks, visible=landmark_visibility(answer, faces.landmarks.points)
         )
-    if isinstance(answer, FaceDetail) and answer.provenance is None and faces.matte is not None:
-        from occface_core.provenance import provenance
-
-        changes[field] = attrs.evolve(answer, provenance=provenance(answer.shape, faces.matte))
+    if isinstance(answer, FaceDetail) and answer.matte is None:
+        changes[field] = attrs.evolve(answer, matte=faces.matte)
     return attrs.evolve(faces, **changes)
 
 

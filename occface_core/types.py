@@ -30,21 +30,27 @@ def _check(
     record: object, field: str, value: Any, pattern: tuple[str | int, ...], sizes: dict[str, int]
 ) -> None:
     """Raise `RecordError` unless `value` has the shape `pattern`; letters are sizes shared by a record."""
+    shape = getattr(value, "shape", ())
+    if hasattr(value, "new_ones") and len(shape) == len(pattern):
+        for wanted, size in zip(pattern, shape, strict=True):
+            if (wanted if isinstance(wanted, int) else sizes.setdefault(wanted, size)) != size:
+                break
+        else:
+            return
     where = f"{type(record).__name__}.{field}"
     want = "(" + ", ".join(map(str, pattern)) + ("," if len(pattern) == 1 else "") + ")"
     if not hasattr(value, "shape") or not hasattr(value, "new_ones"):
         raise RecordError(f"{where} must be a torch tensor of shape {want}, got {type(value).__name__}")
-    shape = tuple(value.shape)
+    shape = tuple(shape)
     if len(shape) != len(pattern) or any(
         isinstance(p, int) and p != s for p, s in zip(pattern, shape, strict=True)
     ):
         raise RecordError(f"{where} must have shape {want}, got {shape}")
-    for letter, size in zip(pattern, shape, strict=True):
-        if isinstance(letter, str) and sizes.setdefault(letter, size) != size:
-            raise RecordError(
-                f"{where} must have shape {want} with {letter} = {sizes[letter]} as in the record's "
-                f"other fields, got {shape}"
-            )
+    letter = next(p for p, s in zip(pattern, shape, strict=True) if isinstance(p, str) and sizes[p] != s)
+    raise RecordError(
+        f"{where} must have shape {want} with {letter} = {sizes[letter]} as in the record's "
+        f"other fields, got {shape}"
+    )
 
 
 def _ones(record: object, field: str, value: Any, pattern: tuple[str | int, ...], axes: int) -> Tensor:
@@ -212,25 +218,45 @@ class FaceDetail:
         bump: (B, 1, S, S) mm along the line of sight, positive towards the camera.
         shape: the base shape that the bump belongs to.
         valid: optional (B, 1, S, S) in [0, 1], where the bump was estimated.
-        provenance: optional (B, V) uint8, index into `PROVENANCE`; the pipeline fills it in.
+        matte: what hid the faces, for `provenance`; the pipeline fills it in.
+        provenance: optional (B, V) uint8, index into `PROVENANCE`; a plugin that knows better may give it.
     """
 
     bump: Tensor
     shape: FaceShape
     valid: Tensor | None = None
-    provenance: Tensor | None = None
+    matte: Matte | None = None
+    _provenance: Tensor | None = None
+    _derived: Tensor | None = attrs.field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         sizes: dict[str, int] = {"B": len(self.shape), "V": len(self.shape.model.mean)}
         _check(self, "bump", self.bump, ("B", 1, "S", "S"), sizes)
         if self.valid is not None:
             _check(self, "valid", self.valid, ("B", 1, "S", "S"), sizes)
-        if self.provenance is not None:
-            _check(self, "provenance", self.provenance, ("B", "V"), sizes)
+        if self.matte is not None:
+            _check(self, "matte.alpha", self.matte.alpha, ("B", 1, "M", "M"), sizes)
+        if self._provenance is not None:
+            _check(self, "provenance", self._provenance, ("B", "V"), sizes)
         _check_float(self, bump=self.bump)
 
     def __len__(self) -> int:
         return int(self.bump.shape[0])
+
+    @property
+    def provenance(self) -> Tensor | None:
+        """(B, V) uint8, index into `PROVENANCE`: what each vertex rests on; None where no matte is known.
+
+        Drawing the face to see which vertices are hidden takes longer than all else that the pipeline adds to
+        its stages, so it is done when first asked for, and kept.
+        """
+        if self._provenance is not None or self.matte is None:
+            return self._provenance
+        if self._derived is None:
+            from occface_core.provenance import provenance
+
+            object.__setattr__(self, "_derived", provenance(self.shape, self.matte))
+        return self._derived
 
     def encoded(self) -> Tensor:
         """Return Φ = φ(d' - d) of eq. 7: (B, 1, S, S) in [0, 255], 127 = no displacement."""

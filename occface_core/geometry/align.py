@@ -19,9 +19,8 @@ from occface_core.geometry.camera import (
     project,
     to_camera,
 )
-from occface_core.geometry.precision import working_dtype
 from occface_core.geometry.resample import resample, transform_points
-from occface_core.geometry.weak_perspective import fit_weak_perspective
+from occface_core.geometry.weak_perspective import Floats, as_numbers, fit_views
 
 __all__ = [
     "crop_to_photo",
@@ -85,46 +84,55 @@ def crop_to_photo(
         )
     if not bool(torch.isfinite(landmarks).all()):
         raise RecordError("crop_to_photo: landmarks must be finite; leave out the faces that have none")
-    dtype = working_dtype(landmarks)
-    points = landmarks.to(dtype)
-    face = (mean_landmarks() if reference is None else reference).to(device=landmarks.device, dtype=dtype)
-    nominal = project(
-        to_camera(face, frontal_rotation(face), face.new_tensor([0.0, 0.0, NOMINAL_DISTANCE])),
-        intrinsics(size).to(face),
-    )
-    trust = _jaw_trust(face).expand(len(points) + 1, -1)
+    face = _mean_landmarks() if reference is None else as_numbers(reference)
+    start_scale, start_roll, start_offset = _nominal_view(size) if reference is None else _view(face, size)
+    trust = np.broadcast_to(_jaw_trust(), (len(landmarks), 68))
     if weights is not None:
-        trust = torch.cat((trust[:1], trust[1:] * weights.to(trust)))
-    fit = fit_weak_perspective(torch.cat((nominal[None], points)), face, trust)
-    roll = _roll(fit.rotation)
-    turn, scale = roll[1:] - roll[0], fit.scale[1:] / fit.scale[0]
-    cos, sin = scale * turn.cos(), scale * turn.sin()
-    linear = torch.stack((cos, -sin, sin, cos), -1).reshape(-1, 2, 2)
-    shift = fit.offset[1:] - linear @ fit.offset[0]
-    top = torch.cat((linear, shift[..., None]), -1)
-    bottom = top.new_tensor([0.0, 0.0, 1.0]).expand(len(points), 1, 3)
-    return torch.cat((top, bottom), 1).to(landmarks.dtype)
+        trust = trust * as_numbers(weights)
+    scale, rotation, offset = fit_views(as_numbers(landmarks), face, trust)
+    turn, growth = _roll(rotation) - start_roll, scale / start_scale
+    cos, sin = growth * np.cos(turn), growth * np.sin(turn)
+    matrix = np.zeros((len(landmarks), 3, 3))
+    matrix[:, 0, 0], matrix[:, 0, 1] = cos, -sin
+    matrix[:, 1, 0], matrix[:, 1, 1] = sin, cos
+    matrix[:, :2, 2] = offset - matrix[:, :2, :2] @ start_offset
+    matrix[:, 2, 2] = 1
+    return torch.from_numpy(matrix).to(landmarks)
 
 
-def _roll(rotation: Tensor) -> Tensor:
+def _view(face: Floats, size: int) -> tuple[float, float, Floats]:
+    """Return scale, roll and offset at which a frontal face (68, 3) mm is seen in the nominal camera."""
+    solid = torch.from_numpy(face)
+    place = solid.new_tensor([0.0, 0.0, NOMINAL_DISTANCE])
+    seen = project(to_camera(solid, frontal_rotation(solid), place), intrinsics(size).to(solid))
+    scale, rotation, offset = fit_views(seen.numpy()[None], face, _jaw_trust()[None])
+    return float(scale[0]), float(_roll(rotation)[0]), offset[0]
+
+
+@lru_cache(maxsize=16)
+def _nominal_view(size: int) -> tuple[float, float, Floats]:
+    return _view(_mean_landmarks(), size)
+
+
+def _roll(rotation: Floats) -> Floats:
     """Return (B,) radians by which faces are turned in the picture, clockwise.
 
     The Euler angle, along which the eyes lie, up to a yaw of 60 degrees. Towards 80 degrees, where the eyes
     close up in the picture, the upright axis of the face takes over.
     """
     across, down = rotation[:, :2, 0], -rotation[:, :2, 1]
-    upright = torch.stack((down[:, 1], -down[:, 0]), -1)
-    length = across.norm(dim=-1, keepdim=True)
-    share = ((length - 0.17) / (0.5 - 0.17)).clamp(0, 1)
-    direction = share * across / length.clamp_min(1e-9) + (1 - share) * upright
-    return torch.atan2(direction[:, 1], direction[:, 0])
+    upright = np.stack((down[:, 1], -down[:, 0]), -1)
+    length = np.linalg.norm(across, axis=-1, keepdims=True)
+    share = ((length - 0.17) / (0.5 - 0.17)).clip(0, 1)
+    direction = share * across / np.maximum(length, 1e-9) + (1 - share) * upright
+    return np.asarray(np.arctan2(direction[:, 1], direction[:, 0]))
 
 
-def _jaw_trust(like: Tensor) -> Tensor:
+@lru_cache(maxsize=1)
+def _jaw_trust() -> Floats:
     """Return (68,) weights: jaw points slide along the outline as a head turns, the chin's do not."""
-    trust = torch.ones(68, dtype=like.dtype, device=like.device)
-    place = torch.arange(17, dtype=like.dtype, device=like.device)
-    trust[:17] = 0.1 + 0.9 * torch.exp(-(((place - 8) / 2.5) ** 2))
+    trust = np.ones(68)
+    trust[:17] = 0.1 + 0.9 * np.exp(-(((np.arange(17) - 8) / 2.5) ** 2))
     return trust
 
 

@@ -8,8 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from occface_core.geometry.camera import pixel_grid
-
 
 def transform_points(matrix: Tensor, points: Tensor) -> Tensor:
     """Apply plane transforms (B, 3, 3) to points (B, N, 2); a matrix (3, 3) serves all items."""
@@ -39,34 +37,40 @@ def resample(
         (C, height, width).
     """
     source_height, source_width = picture.shape[-2:]
-    corners = pixel_grid(2, 2, target_to_source) * target_to_source.new_tensor([width - 1.0, height - 1.0])
-    reached = transform_points(target_to_source, corners)
-    reduction = float(torch.linalg.det(target_to_source[:2, :2]).abs().sqrt())
+    (a, b, c), (d, e, f), _ = target_to_source.tolist()
+    reduction = math.sqrt(abs(a * e - b * d))
     block = max(1, math.floor(reduction))
-    matrix = target_to_source
     if block > 1:  # only what the target reaches is averaged: a face is often a small part of its photo
-        low, high = reached.amin(0), reached.amax(0)
-        left, right, *columns = _span(float(low[0]), float(high[0]), source_width, block)
-        top, bottom, *rows = _span(float(low[1]), float(high[1]), source_height, block)
+        across = [c, c + a * (width - 1), c + b * (height - 1), c + a * (width - 1) + b * (height - 1)]
+        along = [f, f + d * (width - 1), f + e * (height - 1), f + d * (width - 1) + e * (height - 1)]
+        left, right, *columns = _span(min(across), max(across), source_width, block)
+        top, bottom, *rows = _span(min(along), max(along), source_height, block)
         part = picture[None, :, top:bottom, left:right]
         if any(columns + rows):
             mode = "replicate" if outside == "border" else "constant"
             part = F.pad(part, (*columns, *rows), mode=mode)
         picture = F.avg_pool2d(part, block)[0]
-        shift_x, shift_y = (
-            -(start - pad + (block - 1) / 2) / block for start, pad in ((left, columns[0]), (top, rows[0]))
-        )
-        shrink = 1 / block
-        matrix = matrix.new_tensor([[shrink, 0, shift_x], [0, shrink, shift_y], [0, 0, 1]]) @ matrix
+        c -= left - columns[0] + (block - 1) / 2
+        f -= top - rows[0] + (block - 1) / 2
+        a, b, c, d, e, f = (value / block for value in (a, b, c, d, e, f))
     samples = 1 if reduction / block < 1.05 else 2
-    total = torch.zeros((), dtype=picture.dtype, device=picture.device)
-    grid = pixel_grid(height, width, matrix)
+    x = torch.arange(width, dtype=picture.dtype, device=picture.device)
+    y = torch.arange(height, dtype=picture.dtype, device=picture.device)[:, None]
+    at = torch.empty((1, height, width, 2), dtype=picture.dtype, device=picture.device)
+    # what `sample_pixels` does to a grid of pixels, done to the few numbers that make the grid
+    wide, high = (2 / max(size - 1, 1) for size in (picture.shape[-1], picture.shape[-2]))
+    parts = []
     for i in range(samples):
         for j in range(samples):
-            offset = grid.new_tensor([(j + 0.5) / samples - 0.5, (i + 0.5) / samples - 0.5])
-            at = transform_points(matrix, grid + offset).reshape(height, width, 2)
-            total = total + sample_pixels(picture[None], at[None].to(picture), outside=outside)[0]
-    return total / samples**2
+            right, down = (j + 0.5) / samples - 0.5, (i + 0.5) / samples - 0.5
+            torch.add(
+                x * (a * wide), y * (b * wide) + ((c + a * right + b * down) * wide - 1), out=at[0, ..., 0]
+            )
+            torch.add(
+                x * (d * high), y * (e * high) + ((f + d * right + e * down) * high - 1), out=at[0, ..., 1]
+            )
+            parts.append(F.grid_sample(picture[None], at, padding_mode=outside, align_corners=True)[0])
+    return parts[0] if samples == 1 else torch.stack(parts).mean(0)
 
 
 def sample_pixels(pictures: Tensor, at: Tensor, *, outside: str = "border") -> Tensor:
