@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 import torch
@@ -127,11 +129,13 @@ def _without_specks(alpha: np.ndarray, face: np.ndarray) -> np.ndarray:
     return alpha
 
 
-def face_of_labels(labels: np.ndarray) -> np.ndarray:
-    """Face region without landmarks: the hull of the largest patch of face labels.
+def face_of_labels(labels: np.ndarray, expected: np.ndarray | None = None) -> np.ndarray:
+    """Face region without landmarks: the hull of the face labels, and of what hides the face where one is expected.
 
     Args:
         labels: (S, S) uint8.
+        expected: (S, S) bool, where the face of an aligned crop lies; a mask over the lower half of a face, say, ends
+            the hull of what is seen above the mouth. None: the hull alone.
 
     Returns:
         (S, S) float32, 0 or 1; all 0 where no face is seen.
@@ -147,7 +151,23 @@ def face_of_labels(labels: np.ndarray) -> np.ndarray:
     keep = [
         i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] > 0.08 * stats[largest, cv2.CC_STAT_AREA]
     ]
-    rows, columns = np.nonzero(np.isin(areas, keep))
+    belongs = np.isin(areas, keep)
+    if expected is not None:
+        belongs |= expected & np.isin(labels, FRONT)
+    rows, columns = np.nonzero(belongs)
     hull = cv2.convexHull(np.stack([columns, rows], 1).astype(np.int32))
     cv2.fillConvexPoly(region, hull, 1.0)
     return region
+
+
+@lru_cache(maxsize=8)
+def expected_face(size: int) -> np.ndarray:
+    """(S, S) bool: the face region of the frontal mean face, to which the pipeline's crops are aligned."""
+    from occface_core.face_region import face_region
+    from occface_core.geometry.align import mean_landmarks
+    from occface_core.geometry.camera import NOMINAL_DISTANCE, frontal_rotation, intrinsics, project
+
+    points = mean_landmarks()[None]
+    seen = points @ frontal_rotation(points) + points.new_tensor([0.0, 0.0, NOMINAL_DISTANCE])
+    flat = project(seen, intrinsics(size).to(points)[None])
+    return np.asarray((face_region(flat.float(), size)[0, 0] > 0.5).numpy())

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @attrs.define(kw_only=True)
 class Parsing(OcclusionMatting):
-    """Parse the crop; whatever the parser sees in front of the face it sees is the matte. Landmarks are not used.
+    """Parse the crop; whatever the parser sees in front of the face is the matte. Landmarks are not used.
+
+    The face is the hull of what is seen of it, and of what stands where the crop's alignment expects it.
 
     Attributes:
         size: side in px at which the crop is parsed; a multiple of 32.
@@ -105,9 +107,10 @@ class Parsing(OcclusionMatting):
         import numpy as np
         import torch
 
-        from occface_paper.parsing.hidden import face_of_labels
+        from occface_paper.parsing.hidden import expected_face, face_of_labels
 
-        planes = [face_of_labels(plane) for plane in labels.cpu().numpy()]
+        expected = expected_face(labels.shape[-1])
+        planes = [face_of_labels(plane, expected) for plane in labels.cpu().numpy()]
         return torch.as_tensor(np.stack(planes), device=labels.device)[:, None]
 
     def run(self, image: Tensor, landmarks: Landmarks) -> Matte:

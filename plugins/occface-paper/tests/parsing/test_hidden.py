@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from occface_core.synthetic.labels import LABEL_NAMES, LABELS
-from occface_paper.parsing.hidden import face_of_labels, hidden_chance, soft_alpha
+from occface_paper.parsing.hidden import expected_face, face_of_labels, hidden_chance, soft_alpha
 
 SIDE = 256
 
@@ -75,3 +75,16 @@ def test_the_face_of_labels_spans_what_hides_it():
     face = face_of_labels(labels)
     assert face[130, 130] == 1 and face[20, 20] == 0
     assert not face_of_labels(np.zeros((SIDE, SIDE), np.uint8)).any()
+
+
+def test_what_ends_the_face_belongs_to_it_where_a_face_is_expected():
+    expected = expected_face(SIDE)
+    rows, columns = np.nonzero(expected)
+    assert 100 < columns.mean() < 156 and 0.15 < expected.mean() < 0.45
+    labels = np.zeros((SIDE, SIDE), np.uint8)
+    labels[60:130, 80:180] = LABELS["skin"]
+    labels[130:250, 70:190] = LABELS["other"]
+    chin = (int(rows.max()) - 2, 128)
+    assert face_of_labels(labels)[chin] == 0
+    assert face_of_labels(labels, expected)[chin] == 1
+    assert face_of_labels(labels, expected)[250, 75] == 0
