@@ -13,11 +13,21 @@ PAIRS_AT_ONCE = 1 << 22
 
 
 def draw(
-    vertices: Tensor, matrix: Tensor, triangles: Tensor, height: int, width: int, near: float, guard: float
+    vertices: Tensor,
+    matrix: Tensor,
+    triangles: Tensor,
+    height: int,
+    width: int,
+    near: float,
+    guard: float,
+    kept: Tensor | None = None,
 ) -> tuple[Fragments, Tensor]:
-    """Draw what needs no clipping; also return which vertices (B, V) can be drawn."""
+    """Draw what needs no clipping; also return which vertices (B, V) can be drawn.
+
+    `kept` (B, T) bool leaves out triangles of single items; None draws all.
+    """
     projected, inverses, drawable = _project(vertices, matrix, near, guard)
-    corner, inverse_depth, item, row = _drawable_triangles(projected, inverses, drawable, triangles)
+    corner, inverse_depth, item, row = _drawable_triangles(projected, inverses, drawable, triangles, kept)
     low = (corner.amin(1) + ((1 << SUBPIXEL_BITS) - 1)) >> SUBPIXEL_BITS
     high = corner.amax(1) >> SUBPIXEL_BITS
     low, high = low.clamp_min(0), torch.minimum(high, high.new_tensor([width - 1, height - 1]))
@@ -92,10 +102,11 @@ def _project(vertices: Tensor, matrix: Tensor, near: float, guard: float) -> tup
 
 
 def _drawable_triangles(
-    corner: Tensor, inverse_depth: Tensor, drawable: Tensor, triangles: Tensor
+    corner: Tensor, inverse_depth: Tensor, drawable: Tensor, triangles: Tensor, kept: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return corners (N, 3, 2), inverse depths (N, 3), batch item and row of the triangles to draw."""
-    item, row = drawable[:, triangles].all(-1).nonzero(as_tuple=True)
+    wanted = drawable[:, triangles].all(-1)
+    item, row = (wanted if kept is None else wanted & kept).nonzero(as_tuple=True)
     chosen = triangles[row]
     corners, inverses = corner[item[:, None], chosen], inverse_depth[item[:, None], chosen]
     solid = _area(corners) != 0

@@ -54,6 +54,15 @@ class Dress:
     cloth: np.ndarray
 
 
+def grid_triangles(rows: int, columns: int) -> np.ndarray:
+    """Return (M, 3) the triangles of a grid of points, whose rows of points follow each other."""
+    first = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
+    return np.concatenate(
+        (np.stack((first, first + columns, first + 1), 1),
+         np.stack((first + 1, first + columns, first + columns + 1), 1))
+    )  # fmt: skip
+
+
 class _Sheets:
     """Collects grids of points as one mesh."""
 
@@ -68,11 +77,7 @@ class _Sheets:
     def add(self, points: np.ndarray, coordinates: np.ndarray, material: int, label: str) -> None:
         """Append a grid (N, M, 3) with coordinates (N, M, 2)."""
         rows, columns = points.shape[:2]
-        first = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel() + self.count
-        triangles = np.concatenate(
-            (np.stack((first, first + columns, first + 1), 1),
-             np.stack((first + 1, first + columns, first + columns + 1), 1))
-        )  # fmt: skip
+        triangles = grid_triangles(rows, columns) + self.count
         self.vertices.append(points.reshape(-1, 3))
         self.coordinates.append(coordinates.reshape(-1, 2))
         self.triangles.append(triangles)
@@ -91,7 +96,7 @@ def dress(model: FaceModel, vertices: np.ndarray, rng: np.random.Generator) -> D
     """
     style = hair_style(rng)
     tone = hair_tone(rng)
-    scalp, beard_area = _areas(model)
+    scalp, beard_area = areas(model)
     sheets = _Sheets()
     _clothes(sheets, rng, vertices, model)
     lift, hairline = _scalp(rng, style, model, scalp)
@@ -125,7 +130,7 @@ def dress(model: FaceModel, vertices: np.ndarray, rng: np.random.Generator) -> D
 
 
 @lru_cache(maxsize=2)
-def _areas(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
+def areas(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
     """Return (V,) how much each vertex belongs to the scalp, and to where a beard grows, smoothed."""
     none = np.zeros(len(model.mean), bool)
     scalp = model.regions.get("scalp", none).astype(np.float32)

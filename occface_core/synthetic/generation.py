@@ -25,7 +25,8 @@ HIDDEN = 0.5
 
 
 @lru_cache(maxsize=1)
-def _embedded() -> FaceModel:
+def embedded() -> FaceModel:
+    """Return the embedded face model, loaded once."""
     return FaceModel.embedded()
 
 
@@ -41,7 +42,7 @@ def generate(
         model: face model to draw; None = the embedded one.
     """
     options = SynthOptions() if options is None else options
-    model = _embedded() if model is None else model
+    model = embedded() if model is None else model
     face = draw_parameters(model, sample_generator(seed, index, "face"), options)
     figure = render(model, face, sample_generator(seed, index, "figure"), options)
     done = _occlusions(figure, sample_generator(seed, index, "occluder"), options)

@@ -95,7 +95,7 @@ def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, opt
     )
 
     truth = _draw(vertices, camera, model.triangles, size)
-    kept = _facing(whole, camera, triangles, _outside(model))
+    kept = _facing(whole, camera, triangles, outside_triangles(model))
     skins = int(np.searchsorted(kept, len(model.triangles)))
     fine = _draw(whole, camera, triangles[kept], size * FINER)
     viewer = turn(all_normals, TURN @ camera.rotation)
@@ -229,7 +229,7 @@ def _facing(vertices: np.ndarray, camera: Camera, triangles: np.ndarray, outside
 
 
 @lru_cache(maxsize=2)
-def _outside(model: FaceModel) -> np.ndarray:
+def outside_triangles(model: FaceModel) -> np.ndarray:
     """Return (T,) bool: the model's triangles but for mouth, eyes and ears, whose backs may show in a gap."""
     inner = np.zeros(len(model.mean), bool)
     for region in (
@@ -281,14 +281,14 @@ def _attributes(
     colour = combine(model.albedo_mean, model.albedo, face.albedo)
     table[:bare, :3] = np.clip(colour, 0.015, 0.98)
     table[:bare, [shading.U, shading.V]] = model.uv
-    table[:bare, [shading.S, shading.T]] = _scalp_map(model)
+    table[:bare, [shading.S, shading.T]] = scalp_map(model)
     table[bare:, [shading.S, shading.T]] = wear.coordinates
     table[:bare, shading.HAIR] = wear.hair if wear.hairline <= 1 else 0
     table[bare:, shading.HAIR] = 1
     table[:bare, shading.BEARD] = wear.beard
     # the model's own colours paint a scalp of hair: skin goes there, and our own hair over it
     skin = np.median(colour[model.regions["forehead"]], 0) if "forehead" in model.regions else colour.mean(0)
-    share = np.maximum(np.clip(wear.hair * 6, 0, 1), _painted_hair(model))[:, None]
+    share = np.maximum(np.clip(wear.hair * 6, 0, 1), painted_hair(model))[:, None]
     table[:bare, :3] = table[:bare, :3] * (1 - share) + share * np.clip(skin, 0.015, 0.98)
     gloss = np.full(bare, face.gloss, np.float32)
     for region, factor in (("nose", 1.6), ("forehead", 1.4), ("neck", 0.5)):
@@ -301,7 +301,7 @@ def _attributes(
         gloss[model.regions["mouth_cavity"]] = 0.0
     table[:bare, shading.GLOSS] = gloss
     table[bare:, shading.GLOSS] = 0.02
-    ambient = _openness(model)
+    ambient = openness(model)
     table[:bare, shading.AMBIENT] = 1 - between(rng, 0.35, 0.75) * (1 - ambient)
     table[bare:, shading.AMBIENT] = 0.95
     table[:, shading.LIT] = 1
@@ -315,7 +315,7 @@ def _attributes(
 
 
 @lru_cache(maxsize=2)
-def _painted_hair(model: FaceModel) -> np.ndarray:
+def painted_hair(model: FaceModel) -> np.ndarray:
     """Return (V,) float32, 1 where the model's mean colours paint hair at the temples and the nape."""
     none = np.zeros(len(model.mean), bool)
     own = none.copy()
@@ -338,12 +338,13 @@ def _painted_hair(model: FaceModel) -> np.ndarray:
 
 
 @lru_cache(maxsize=2)
-def _scalp_map(model: FaceModel) -> np.ndarray:
+def scalp_map(model: FaceModel) -> np.ndarray:
+    """Return (V, 2) texture coordinates of strands on the model's scalp."""
     return scalp_coordinates(model.mean)
 
 
 @lru_cache(maxsize=2)
-def _openness(model: FaceModel) -> np.ndarray:
+def openness(model: FaceModel) -> np.ndarray:
     """Return (V,) in [0, 1]: how much of the sky each vertex of the mean face sees."""
     normals = smooth_normals(model.mean, model.triangles, model.weld)
     rng = sample_generator(3, 0, "sky")

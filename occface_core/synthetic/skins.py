@@ -41,10 +41,19 @@ def draw_skin(rng: np.random.Generator, folder: str) -> np.ndarray:
     Raises:
         PhotoError: the folder holds no pictures, or one cannot be read.
     """
-    files = picture_files(folder)
-    texture = _read(files[int(rng.integers(len(files)))])
-    gain = between(rng, 0.85, 1.15) + 0.04 * rng.standard_normal(3)
-    return np.ascontiguousarray(np.clip(texture * gain, 0, 1), np.float32)
+    number, gain = pick_skin(rng, folder)
+    return np.ascontiguousarray(np.clip(skin_picture(folder, number) * gain, 0, 1), np.float32)
+
+
+def pick_skin(rng: np.random.Generator, folder: str) -> tuple[int, np.ndarray]:
+    """Return the number of a random texture of the folder, and factors (3,) that recolour it a little."""
+    number = int(rng.integers(len(picture_files(folder))))
+    return number, between(rng, 0.85, 1.15) + 0.04 * rng.standard_normal(3)
+
+
+def skin_picture(folder: str, number: int) -> np.ndarray:
+    """Return (SIDE, SIDE, 3) float32 RGB, the texture of this number in the folder."""
+    return _read(picture_files(folder)[number])
 
 
 def painted_vertices(model: FaceModel) -> np.ndarray:

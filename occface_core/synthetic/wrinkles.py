@@ -32,7 +32,19 @@ def wrinkle_map(
         age: 0 to 1, depth of all lines.
         expression: weights by name; raised brows fold the forehead, a smile deepens the cheeks' folds.
     """
-    maps = _basis(model)
+    gains, variants = wrinkle_gains(rng, age, expression)
+    maps = basis(model)
+    total = np.zeros((SIDE, SIDE), np.float32)
+    for k in range(len(KINDS)):
+        total += np.float32(gains[k]) * maps[k, variants[k]]
+    relief = cv2.GaussianBlur(octaves(rng, SIDE, SIDE, RELIEF, count=2), (0, 0), 2)
+    return total + np.float32(between(rng, 0, 0.7)) * relief * positions(model)[1]
+
+
+def wrinkle_gains(
+    rng: np.random.Generator, age: float, expression: dict[str, float]
+) -> tuple[list[float], list[int]]:
+    """Return how deep each of `KINDS` is in a face, mm, and which of the `VARIANTS` it has."""
 
     def most(*names: str) -> float:
         return max(
@@ -50,18 +62,17 @@ def wrinkle_map(
         "pores": 0.02 + 0.05 * rng.random(),
         "lumps": 0.14 * rng.random(),
     }
-    total = np.zeros((SIDE, SIDE), np.float32)
-    for k, kind in enumerate(KINDS):
-        gain = depth[kind] * between(rng, 0.4, 1.3)
-        total += np.float32(gain) * maps[k, int(rng.integers(VARIANTS))]
-    relief = cv2.GaussianBlur(octaves(rng, SIDE, SIDE, RELIEF, count=2), (0, 0), 2)
-    return total + np.float32(between(rng, 0, 0.7)) * relief * _positions(model)[1]
+    gains, variants = [], []
+    for kind in KINDS:
+        gains.append(depth[kind] * between(rng, 0.4, 1.3))
+        variants.append(int(rng.integers(VARIANTS)))
+    return gains, variants
 
 
 @lru_cache(maxsize=2)
-def _basis(model: FaceModel) -> np.ndarray:
+def basis(model: FaceModel) -> np.ndarray:
     """Return (kinds, VARIANTS, SIDE, SIDE) float32 mm of unit strength."""
-    place, skin = _positions(model)
+    place, skin = positions(model)
     points = model.mean[model.landmarks68]
     maps = np.zeros((len(KINDS), VARIANTS, SIDE, SIDE), np.float32)
     for variant in range(VARIANTS):
@@ -72,7 +83,7 @@ def _basis(model: FaceModel) -> np.ndarray:
 
 
 @lru_cache(maxsize=2)
-def _positions(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
+def positions(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean face's position (SIDE, SIDE, 3) at each texel and a soft mask of the face's skin."""
     uv = torch.tensor(model.uv) * torch.tensor([SIDE - 1.0, -(SIDE - 1.0)]) + torch.tensor([0.0, SIDE - 1.0])
     flat = torch.cat((uv, torch.ones(len(uv), 1)), 1)[None].float()
