@@ -13,6 +13,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,8 @@ def _find(kind: str, plugin: Any, registry: Registry) -> tuple[str, Any, str, st
     return f"{cls.__module__}:{cls.__qualname__}", cls, "", ""
 
 
-def option_fields(cls: type) -> dict[str, attrs.Attribute[Any]]:
+@lru_cache(maxsize=256)
+def option_fields(cls: type) -> Mapping[str, attrs.Attribute[Any]]:
     """Return the options of a plugin class: its attrs fields that the constructor takes, by alias."""
     return {field.alias or field.name: field for field in attrs.fields(cls) if field.init}
 

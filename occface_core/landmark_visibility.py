@@ -14,6 +14,11 @@ RADIUS = 0.010
 """Radius of the disc around a landmark, as a share of the crop: 2.6 pixels of 256."""
 
 _RINGS = ((0.0, 1), (0.5, 6), (1.0, 12))  # radius as a share of the disc's, and samples on it
+_DISC = [
+    (share * math.cos(2 * math.pi * k / count), share * math.sin(2 * math.pi * k / count))
+    for share, count in _RINGS
+    for k in range(count)
+]
 _LEAST_FACE = 0.15  # share of face in the disc below which a wider disc is asked
 
 
@@ -72,15 +77,7 @@ def _disc_means(maps: Tensor, place: Tensor, radius: float) -> tuple[Tensor, Ten
     """Return the mean of each of three maps (B, 3, S, S) in a disc around each place (B, N, 2): (B, N) each."""
     from occface_core.geometry.resample import sample_pixels
 
-    offsets = [
-        (
-            share * radius * math.cos(2 * math.pi * k / count),
-            share * radius * math.sin(2 * math.pi * k / count),
-        )
-        for share, count in _RINGS
-        for k in range(count)
-    ]
-    at = place[:, :, None] + place.new_tensor(offsets)
+    at = place[:, :, None] + radius * place.new_tensor(_DISC)
     if len(place) == 0:
         empty = place[..., 0]
         return empty, empty, empty

@@ -396,7 +396,7 @@ def _in_photo(faces: FaceBatch) -> Tensor:
 def _seen_in(faces: FaceBatch, inside: Tensor) -> FaceBatch:
     """Return the batch with landmarks that lie beyond the photo's edge marked as not visible."""
     visible = faces.landmarks.visible
-    if visible is None:
+    if visible is None or bool(inside.all()):
         return faces
     return attrs.evolve(faces, landmarks=attrs.evolve(faces.landmarks, visible=visible * inside))
 

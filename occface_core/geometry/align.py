@@ -171,7 +171,7 @@ def warp_crop(photo: Tensor | Sequence[Tensor], crop_to_photo: Tensor, size: int
         resample(picture, matrix.to(picture.device), size, size)
         for picture, matrix in zip(pictures, crop_to_photo, strict=True)
     ]
-    return torch.stack(crops)
+    return torch.stack(crops) if len(crops) > 1 else crops[0][None]
 
 
 def photo_cover(crop_to_photo: Tensor, photo_size: tuple[int, int], size: int = 256) -> Tensor:

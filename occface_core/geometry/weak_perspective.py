@@ -16,7 +16,7 @@ TOLERANCE_MM = 4.0
 ITERATIONS = 12
 """Most steps; a face whose step is below `SETTLED` keeps what it has."""
 
-SETTLED = 1e-9
+SETTLED = 1e-7
 """Step (radians, relative growth, pixels) that changes nothing any more."""
 
 _LINEAR = np.zeros((2, 6, 6))
@@ -26,6 +26,8 @@ Columns: a small turn about x, y, z, relative growth, shift right, shift down.
 """
 _LINEAR[0, [2, 1, 0, 5], [1, 2, 3, 4]] = 1, -1, 1, 1
 _LINEAR[1, [2, 0, 1, 5], [0, 2, 3, 5]] = -1, 1, 1, 1
+
+_EYE = np.eye(3)
 
 Floats = NDArray[np.float64]
 
@@ -116,11 +118,13 @@ def _affine_start(points: Floats, reference: Floats, weights: Floats) -> tuple[F
     weighted = (share[..., None] * shape).transpose(0, 2, 1)
     spread = weighted @ shape
     trace = np.einsum("bii->b", spread)
-    spread += np.eye(3) * (1e-6 * trace + 1e-12)[:, None, None]
+    spread += _EYE * (1e-6 * trace + 1e-12)[:, None, None]
     affine = np.linalg.solve(spread, weighted @ (points - middle[:, None])).transpose(0, 2, 1)
     left, values, right = np.linalg.svd(affine, full_matrices=False)
     rows = left @ right
-    rotation = np.concatenate((rows, np.cross(rows[:, 0], rows[:, 1])[:, None]), 1)
+    (a, b, c), (d, e, f) = rows.transpose(1, 2, 0)
+    third = np.stack((b * f - c * e, c * d - a * f, a * e - b * d), -1)
+    rotation = np.concatenate((rows, third[:, None]), 1)
     scale = np.maximum(values.mean(-1), 1e-6)
     offset = middle - scale[:, None] * (rows @ centre[..., None])[..., 0]
     return scale, rotation, offset
@@ -131,7 +135,6 @@ def _turn(vector: Floats) -> Any:
     skew = np.zeros((len(vector), 3, 3))
     skew[:, [2, 0, 1], [1, 2, 0]] = vector
     skew[:, [1, 2, 0], [2, 0, 1]] = -vector
-    angle = np.sqrt(np.square(vector).sum(-1))[:, None, None]
-    first = np.sinc(angle / np.pi)
-    second = np.square(np.sinc(angle / (2 * np.pi))) / 2
-    return np.eye(3) + first * skew + second * (skew @ skew)
+    angle = np.maximum(np.sqrt(np.square(vector).sum(-1)), 1e-8)[:, None, None]
+    half = np.sin(angle / 2) / angle
+    return _EYE + np.sin(angle) / angle * skew + 2 * half * half * (skew @ skew)

@@ -1,8 +1,10 @@
+import attrs
 import numpy as np
 import pytest
 import torch
 
 from occface_core import Pipeline, Registry
+from occface_core.batching import join
 from occface_core.errors import GivenError, OccfaceError, StageError
 from tests.core.fakes import FAKE, Failing, WrongAnswer, frontal_points
 
@@ -182,3 +184,18 @@ def test_a_hook_that_implements_nothing_known_is_refused():
 
     with pytest.raises(ConfigError, match="occface_run_stages"):
         make(hooks=[Typo])
+
+
+def test_provenance_is_worked_out_when_asked_for_and_kept(monkeypatch):
+    from occface_core import provenance
+
+    calls = []
+    work = provenance.provenance
+    monkeypatch.setattr(provenance, "provenance", lambda *given: calls.append(1) or work(*given))
+    faces = make(landmark_detector={"plugin": FAKE["landmark_detector"], "faces": 2})(PHOTO)
+    assert not calls
+    codes = faces.detail.provenance
+    assert codes.dtype == torch.uint8 and faces.detail.provenance is codes and len(calls) == 1
+    assert torch.equal(faces[1].detail.provenance, codes[1:])
+    given = attrs.evolve(faces.detail, provenance=torch.zeros_like(codes))
+    assert not given.provenance.any() and not join([given, given]).provenance.any()
