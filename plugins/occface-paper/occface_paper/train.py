@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -296,6 +296,125 @@ def verifier(
 
     train_verifier(
         data, out, finder, minutes=minutes, steps=steps, pictures=pictures, seed=seed, threads=threads
+    )
+
+
+@app.command()
+def detail(
+    data: Data,
+    out: Out = Path("runs/detail"),
+    synthetic: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of synthetic faces drawn before; without it they are drawn into OUT.",
+            file_okay=False,
+        ),
+    ] = None,
+    faces: Annotated[int, typer.Option(help="Synthetic faces to draw.")] = 9000,
+    minutes: Minutes = 80.0,
+    steps: Steps = None,
+    resume: Resume = False,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    threads: Threads = None,
+    paper: Annotated[bool, typer.Option(help="The paper's network and loss weights, for a GPU.")] = False,
+    widths: Annotated[str | None, typer.Option(help="Channels of every level, separated by commas.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the crops, px.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    slope: Annotated[float | None, typer.Option(help="Weight of the slope terms of eq. 8.")] = None,
+    wrong: Annotated[float | None, typer.Option(help="Share of samples with a wrong base shape.")] = None,
+) -> None:
+    """Train the bump network (eq. 7-8) on synthetic faces."""
+    import attrs
+
+    from occface_paper.detail.train import DetailTraining, train_detail
+
+    given: dict[str, Any] = {"size": size, "batch": batch, "rate": rate, "slope": slope, "wrong": wrong}
+    given["widths"] = None if widths is None else tuple(int(w) for w in widths.split(","))
+    settings = attrs.evolve(
+        DetailTraining.paper() if paper else DetailTraining(),
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    train_detail(
+        data,
+        out,
+        faces=synthetic,
+        count=faces,
+        minutes=minutes,
+        steps=steps,
+        resume=resume,
+        device=device,
+        seed=seed,
+        threads=threads,
+        settings=settings,
+    )
+
+
+@app.command()
+def shape(
+    data: Data,
+    out: Out = Path("runs/shape"),
+    synthetic: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of synthetic faces drawn before; without it they are drawn into OUT.",
+            file_okay=False,
+        ),
+    ] = None,
+    faces: Annotated[int, typer.Option(help="Synthetic faces to draw.")] = 9000,
+    bank: Annotated[Path | None, typer.Option(help="Occluders drawn before (.npz).", dir_okay=False)] = None,
+    occluders: Annotated[
+        int, typer.Option(help="Occluders drawn before the first step, without a bank.")
+    ] = 2000,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Landmark weights (.safetensors) to begin with; the installed ones if not given."),
+    ] = None,
+    minutes: Minutes = 90.0,
+    steps: Steps = None,
+    resume: Resume = False,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    threads: Threads = None,
+    trunk: Annotated[str | None, typer.Option(help="mobilenet_v3, resnet18 or resnet50.")] = None,
+    width: Annotated[float | None, typer.Option(help="Width of the MobileNetV3 trunk.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the crops, px.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Synthetic faces a step.")] = None,
+    pairs: Annotated[int | None, typer.Option(help="Photos a step; 0: synthetic faces alone.")] = None,
+    frozen: Annotated[int | None, typer.Option(help="First blocks that stay as they begin.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many photos of each folder.")] = None,
+) -> None:
+    """Train the shape network (eq. 5-6) on synthetic faces and photos with 68 points."""
+    import attrs
+
+    from occface_paper.shape.train import ShapeTraining, train_shape
+    from occface_paper.weights import weights_path
+
+    given: dict[str, Any] = {"trunk": trunk, "width": width, "size": size, "batch": batch, "pairs": pairs}
+    given |= {"frozen": frozen, "rate": rate}
+    settings = attrs.evolve(
+        ShapeTraining(), **{name: value for name, value in given.items() if value is not None}
+    )
+    if start is None and settings.trunk == "mobilenet_v3" and settings.width == ShapeTraining().width:
+        start = weights_path("landmarks")
+    train_shape(
+        data,
+        out,
+        synthetic=synthetic,
+        count=faces,
+        occluders=bank,
+        drawn=occluders,
+        start=start,
+        minutes=minutes,
+        steps=steps,
+        resume=resume,
+        device=device,
+        seed=seed,
+        threads=threads,
+        settings=settings,
+        limit=limit,
     )
 
 

@@ -1,0 +1,1 @@
+"""The detail recoverer (paper 3.4, eq. 7-8)."""
