@@ -1,0 +1,189 @@
+"""Test-time refinement: the estimate as a prior, the landmarks as measurements, and then the colour of the skin."""
+
+from __future__ import annotations
+
+import attrs
+import torch
+from torch import Tensor
+
+from occface_core.geometry.camera import angles_from_rotation, intrinsics, project, to_camera
+from occface_core.geometry.illumination import fit_illumination, light
+from occface_core.geometry.normals import facing, to_viewer
+from occface_paper.shape.basis import JAW, FaceBasis
+from occface_paper.shape.coefficients import GROUPS, Estimate, split
+from occface_paper.shape.losses import FRONTAL, GRAZING, skin_colours
+
+#: Standard deviations beyond which a landmark's pull stays constant (Huber).
+OUTLIER = 3.0
+#: How much a jaw point's error along the outline counts beside that across it.
+ALONG_JAW = 0.15
+#: The jaw's points beside the others': people and detectors put them less surely.
+JAW_TRUST = 0.4
+#: Colour error that still counts as skin; neighbouring points err together, so a face counts as so many.
+COLOUR_NOISE, COLOUR_POINTS = 0.06, 100.0
+
+
+def refined_by_points(
+    found: Estimate,
+    variance: Tensor,
+    basis: FaceBasis,
+    points: Tensor,
+    trust: Tensor,
+    *,
+    noise: float,
+    steps: int,
+) -> Estimate:
+    """Maximum a posteriori pose, identity and expression by Gauss-Newton steps.
+
+    Minimises Σ w ρ(‖π(R S(α, β) + t) - l‖² / noise²) + Σ (c - c₀)² / σ², where c₀ is the network's estimate and σ²
+    its expected squared error; ρ is Huber's.
+
+    Args:
+        found: the network's estimate c₀.
+        variance: (B, 204) σ², in the coefficients' own units.
+        basis: of the face model.
+        points: (B, 68, 2) px of 256.
+        trust: (B, 68), at least 0.
+        noise: standard deviation of a trusted point, px of 256.
+        steps: how many.
+    """
+    count = len(found)
+    if not count or not steps:
+        return found
+    kind = torch.float64
+    spread = split(variance.to(kind))
+    marks = basis.marks
+    mean = marks.mean.to(kind)
+    parts = marks.components.to(kind).reshape(len(marks.components), -1, 3).permute(1, 2, 0)
+    start = torch.cat([found.identity, found.expression], 1).to(kind)
+    begin, place = found.rotation().to(kind), found.translation.to(kind)
+    shape, rotation, translation = start, begin, place
+    points, trust = points.to(kind), trust.to(kind).clamp_min(0).clone()
+    trust[:, :JAW] *= JAW_TRUST
+    matrix = intrinsics(256, device=points.device).to(kind)
+    metric = jaw_metric(points)
+    precision = 1 / torch.cat(
+        [spread["angles"], spread["translation"], spread["identity"], spread["expression"]], 1
+    ).clamp_min(1e-8)
+    rows = landmark_rows(basis, begin)
+    sizes = parts.shape[-1]
+    chosen = parts[rows]  # (B, 68, 3, K + E)
+    rest = mean[rows]
+    for _ in range(steps):
+        turned = (rest + (chosen @ shape[:, None, :, None])[..., 0]) @ rotation.transpose(1, 2)
+        position = turned + translation[:, None]
+        depth = position[..., 2].clamp_min(1.0)
+        pixels = position[..., :2] / depth[..., None] * matrix[0, 0] + matrix[:2, 2]
+        error = (metric @ (points - pixels)[..., None])[..., 0] / noise
+        pull = (trust * (OUTLIER / error.norm(dim=-1).clamp_min(1e-9)).clamp_max(1)).sqrt()
+        none = torch.zeros_like(depth)
+        scale = matrix[0, 0] / depth
+        picture = torch.stack(
+            (
+                torch.stack((scale, none, -scale * position[..., 0] / depth), -1),
+                torch.stack((none, scale, -scale * position[..., 1] / depth), -1),
+            ),
+            -2,
+        )
+        moves = torch.cat(
+            [
+                -cross_matrix(turned),
+                torch.eye(3).to(turned).expand(*turned.shape[:2], 3, 3),
+                rotation[:, None] @ chosen,
+            ],
+            -1,
+        )
+        jacobian = (metric @ picture @ moves / noise * pull[..., None, None]).flatten(1, 2)
+        residual = (error * pull[..., None]).flatten(1)
+        drift = torch.cat([turn_between(begin, rotation), translation - place, shape - start], 1)
+        normal = jacobian.transpose(1, 2) @ jacobian + torch.diag_embed(precision)
+        gradient = (jacobian.transpose(1, 2) @ residual[..., None])[..., 0] - precision * drift
+        change = torch.linalg.solve(normal, gradient)
+        rotation = torch.linalg.matrix_exp(cross_matrix(change[:, :3].clamp(-0.3, 0.3))) @ rotation
+        translation = translation + change[:, 3:6]
+        translation = torch.cat([translation[:, :2], translation[:, 2:].clamp(200, 5000)], 1)
+        shape = shape + change[:, 6 : 6 + sizes]
+    usable = torch.isfinite(shape).all(1) & torch.isfinite(rotation).flatten(1).all(1)
+    identity, expression = shape.split([GROUPS["identity"], GROUPS["expression"]], 1)
+    new = {
+        "identity": identity,
+        "expression": expression,
+        "angles": angles_from_rotation(rotation),
+        "translation": translation,
+    }
+    kept = {
+        name: torch.where(usable[:, None], value.to(found.identity), getattr(found, name))
+        for name, value in new.items()
+    }
+    return attrs.evolve(found, **kept)
+
+
+def refined_by_colour(found: Estimate, variance: Tensor, basis: FaceBasis, image: Tensor) -> Estimate:
+    """Light by robust least squares on the visible skin, then albedo as a ridge regression towards the estimate.
+
+    Args:
+        found: with the pose known.
+        variance: (B, 204).
+        basis: of the face model.
+        image: (B, 3, S, S) in [0, 1].
+    """
+    if not len(found):
+        return found
+    size = image.shape[-1]
+    rotation = found.rotation()
+    here, normals = basis.skin_surface(torch.cat([found.identity, found.expression], 1))
+    camera = to_camera(here, rotation, found.translation)
+    turned = normals @ rotation.transpose(1, 2)
+    pixels = project(camera, intrinsics(size, device=image.device))
+    colours = skin_colours(image, pixels)
+    inside = ((pixels > 0) & (pixels < size - 1)).all(-1)
+    clear = (colours.amax(-1) < 0.985) & (colours.amax(-1) > 0.03)
+    seen = ((facing(camera, turned) - GRAZING) / (FRONTAL - GRAZING)).clamp(0, 1) * inside * clear
+    viewer = to_viewer(turned)
+    albedo = basis.skin_albedo(found.albedo).clamp(0.02, 1)
+    illumination = fit_illumination(albedo, viewer, colours, seen, ridge=3e-3)
+    lit = light(viewer, illumination)
+    error = colours - albedo * lit
+    weight = seen / (1 + (error.norm(dim=-1) / COLOUR_NOISE) ** 2) ** 2
+    parts = basis.albedo.reshape(len(basis.albedo), -1, 3).permute(1, 2, 0)
+    design = (parts * lit[..., None]).flatten(1, 2)
+    strength = (weight[..., None] * torch.ones_like(lit)).flatten(1)
+    strength = strength * (COLOUR_POINTS / COLOUR_NOISE**2 / strength.sum(1, keepdim=True).clamp_min(1e-6))
+    weighted = design * strength[..., None]
+    precision = 1 / split(variance)["albedo"].clamp_min(1e-6)
+    normal = weighted.transpose(1, 2) @ design + torch.diag_embed(precision)
+    step = torch.linalg.solve(normal, (weighted.transpose(1, 2) @ error.flatten(1)[..., None])[..., 0])
+    return attrs.evolve(found, albedo=found.albedo + step, illumination=illumination)
+
+
+def landmark_rows(basis: FaceBasis, rotation: Tensor) -> Tensor:
+    """(B, 68) rows of ``basis.marks``: the landmarks, the far side of the jaw on its outermost candidates."""
+    rows = torch.arange(68, device=rotation.device).expand(len(rotation), -1).clone()
+    like = rotation.to(basis.marks.mean.dtype)
+    first = 68 + torch.arange(JAW, device=rotation.device) * basis.candidates
+    rows[:, :JAW] = torch.where(basis.far(like), first + basis.outermost(like), rows[:, :JAW])
+    return rows
+
+
+def jaw_metric(points: Tensor) -> Tensor:
+    """(B, 68, 2, 2): identity, but for jaw points one that counts little along the outline."""
+    metric = torch.eye(2).to(points).expand(len(points), 68, 2, 2).clone()
+    jaw = points[:, :JAW]
+    along = torch.cat((jaw[:, 1:2] - jaw[:, :1], jaw[:, 2:] - jaw[:, :-2], jaw[:, -1:] - jaw[:, -2:-1]), 1)
+    along = along / along.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    metric[:, :JAW] -= (1 - ALONG_JAW) * along[..., :, None] * along[..., None, :]
+    return metric
+
+
+def cross_matrix(v: Tensor) -> Tensor:
+    """(..., 3) -> (..., 3, 3) with [v]× w = v × w."""
+    x, y, z = v.unbind(-1)
+    none = torch.zeros_like(x)
+    return torch.stack((none, -z, y, z, none, -x, -y, x, none), -1).reshape(*v.shape, 3)
+
+
+def turn_between(start: Tensor, end: Tensor) -> Tensor:
+    """(B, 3) the turn, as axis times angle in rad, that takes rotations ``start`` to ``end``; small ones."""
+    change = end @ start.transpose(1, 2)
+    skew = (change - change.transpose(1, 2)) / 2
+    return torch.stack((skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0]), -1)
