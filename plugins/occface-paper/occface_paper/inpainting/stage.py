@@ -25,6 +25,8 @@ class LandmarkGAN(FaceInpainter):
 
     Attributes:
         margin: pixels about the matte that are completed too and compared with the picture, at crop size 256.
+        guided: tell the network where this face's landmarks are; off, for ablation, it is told those of the
+            mean face, frontal, in the crop's middle.
         mirror: let the network see the mirrored half of the face; off for faces that are not symmetric.
         match: follow the picture's tone along the border of the hole.
         grain: strength of the photo's grain in the completed part; 1 = as in the photo, 0 = none.
@@ -34,6 +36,7 @@ class LandmarkGAN(FaceInpainter):
     licence: ClassVar[str] = "Apache-2.0; weights trained on research-only photos, see the model card"
 
     margin: float = attrs.field(default=3.0, converter=float, validator=validators.ge(0))
+    guided: bool = attrs.field(default=True, validator=validators.instance_of(bool))
     mirror: bool = attrs.field(default=True, validator=validators.instance_of(bool))
     match: bool = attrs.field(default=True, validator=validators.instance_of(bool))
     grain: float = attrs.field(default=0.5, converter=float, validator=validators.ge(0))
@@ -94,6 +97,8 @@ class LandmarkGAN(FaceInpainter):
         size, side = image.shape[-1], self._network.options.output
         picture, cover = image.to(device).float(), alpha.to(device).float()
         place = (points.to(device).float() + 0.5) * (side / size) - 0.5
+        if not self.guided:
+            place = _usual_landmarks(side).to(place).expand_as(place)
         if size != side:
             picture = F.interpolate(picture, size=(side, side), mode="bilinear", antialias=True)
             cover = F.interpolate(cover, size=(side, side), mode="bilinear", antialias=True)
@@ -105,3 +110,19 @@ class LandmarkGAN(FaceInpainter):
         coarse, fine = self._network(picture, hole, place, given=given)
         answer = fine if fine is not None else coarse
         return finished(answer, image, alpha, face, margin=self.margin, match=self.match, strength=self.grain)
+
+
+def _usual_landmarks(size: int) -> Tensor:
+    """Where the mean face's landmarks lie in a crop, (68, 2) px."""
+    from occface_core.geometry.align import mean_landmarks
+    from occface_core.geometry.camera import (
+        NOMINAL_DISTANCE,
+        frontal_rotation,
+        intrinsics,
+        project,
+        to_camera,
+    )
+
+    face = mean_landmarks()
+    place = face.new_tensor([0.0, 0.0, NOMINAL_DISTANCE])
+    return project(to_camera(face, frontal_rotation(face), place), intrinsics(size).to(face))

@@ -87,6 +87,15 @@ def test_what_the_occluder_looks_like_does_not_matter(stage: LandmarkGAN):
     assert torch.allclose(stage.run(image, matte, landmarks), stage.run(other, matte, landmarks), atol=1e-6)
 
 
+def test_without_guidance_the_landmarks_do_not_matter(stage: LandmarkGAN, weights: Path):
+    image, matte, landmarks = faces(1, 64)
+    moved = Landmarks(points=landmarks.points.flip(1))
+    blind = LandmarkGAN(weights=str(weights), guided=False)
+    blind.setup("cpu")
+    assert torch.equal(blind.run(image, matte, landmarks), blind.run(image, matte, moved))
+    assert not torch.equal(stage.run(image, matte, landmarks), stage.run(image, matte, moved))
+
+
 def test_points_in_one_place_are_survived(stage: LandmarkGAN):
     image, matte, _ = faces(1, 64)
     found = stage.run(image, matte, Landmarks(points=torch.full((1, 68, 2), 20.0)))
