@@ -67,9 +67,12 @@ def ablate(
         )
     for text in result.warnings():
         print_warning(text)
-    for row in result.rows:
+    failed: dict[str, list[str]] = {}
+    for row, name in zip(result.rows, result.short_names(), strict=True):
         if row.reason:
-            print_warning(f"{row.name()} failed: {row.reason}")
+            failed.setdefault(row.reason, []).append(name)
+    for reason, names in failed.items():
+        print_warning(f"failed: {'; '.join(names)}. Why: {reason}")
     _print_table(result)
     work = result.work
     typer.echo(
@@ -92,20 +95,42 @@ def _print_table(result: object) -> None:
 
     assert isinstance(result, AblationResult)
     names = [name for name in result.figure_names() if FIGURES[name].main and not name.endswith("_hidden")]
-    table = Table(caption="+ better, - worse than the base (p < 0.05, corrected); = the same by construction")
-    table.add_column("row", no_wrap=True)
+    rows = result.short_names()
+    columns: list[tuple[str, list[str]]] = []
     for name in names:
-        table.add_column(f"{name.replace('_', ' ')} {arrow(name)}", justify="right")
-    table.add_column("ms", justify="right")
-    for row, name_of_row in zip(result.rows, result.short_names(), strict=True):
-        total = row.milliseconds.get("total")
         cells = [
             f"{short(row.figures[name].value, name)} {mark(row, name)}".rstrip()
             if name in row.figures
             else ""
-            for name in names
+            for row in result.rows
         ]
-        if row.reason:
-            cells = ["failed", *[""] * (len(names) - 1)][: len(names)]
-        table.add_row(name_of_row, *cells, f"{total.median:.0f}" if total else "")
-    Console(highlight=False).print(table)
+        columns.append((f"{name.replace('_', ' ')} {arrow(name)}", cells))
+    totals = [row.milliseconds.get("total") for row in result.rows]
+    time = ("ms", [f"{one.median:.0f}" if one else "" for one in totals])
+    status = ["failed" if row.reason else "" for row in result.rows]
+    if any(status):
+        columns.insert(0, ("status", status))
+    console = Console(highlight=False)
+    left = console.width - max(map(len, rows)) - 4 - _width(time)
+    shown = 0
+    while shown < len(columns) and (not console.is_terminal or left >= _width(columns[shown])):
+        left -= _width(columns[shown])
+        shown += 1
+    caption = "+ better, - worse than the base (p < 0.05, corrected); = the same by construction"
+    if shown < len(columns):
+        caption += f"; {len(columns) - shown} more columns in results.csv"
+    table = Table(caption=caption)
+    table.add_column("row", no_wrap=True)
+    for head, _ in (*columns[:shown], time):
+        table.add_column(head, justify="right", min_width=max(map(len, head.split())))
+    for number, name in enumerate(rows):
+        table.add_row(name, *(cells[number] for _, cells in columns[:shown]), time[1][number])
+    if not console.is_terminal:  # a file has no edge that a table must keep to
+        console = Console(highlight=False, width=console.width + max(0, -left))
+    console.print(table)
+
+
+def _width(column: tuple[str, list[str]]) -> int:
+    """Return the characters that a column takes, frame and padding included."""
+    head, cells = column
+    return max(map(len, [*cells, *head.split()])) + 3
