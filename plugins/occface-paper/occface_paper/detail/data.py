@@ -8,7 +8,9 @@ import torch
 from attrs import field, frozen
 
 from occface_core.facemodel import FaceModel
+from occface_core.geometry.bump import detailed_depth
 from occface_core.geometry.camera import rotation_from_angles
+from occface_core.geometry.normals import depth_normals
 from occface_core.synthetic.labels import LABELS
 from occface_core.synthetic.surface import smooth_normals
 from occface_paper.detail.base import BaseSurface, draw_base
@@ -20,7 +22,7 @@ SKIN = (LABELS["skin"], LABELS["nose"])
 #: Cosine between normal and line of sight below which a pixel spans too much surface.
 STEEP = 0.25
 #: How a sample is hidden: not at all, by its own occluder, by another's outline, by an occluder the matte misses.
-HIDING = {"nothing": 0.36, "own": 0.34, "outline": 0.2, "missed": 0.1}
+HIDING = {"nothing": 0.52, "own": 0.26, "outline": 0.14, "missed": 0.08}
 #: Weight of a pixel in the loss: seen skin, hidden skin, anything else (where the truth is flat).
 WEIGHTS = (1.0, 0.35, 0.1)
 #: Deviations of a wrong base: identity and expression coefficients, angles (rad), shift across (mm).
@@ -31,6 +33,8 @@ WIDE = 9.0
 MOST = 1.5
 #: Most that a crease darkens skin, log brightness a mm under the mean nearby, and how near that is, px.
 CREASE, NEAR = 0.6, 4.0
+#: Share of the samples that get one more light from one side, and of those that are degraded.
+RELIT, DEGRADED = 0.6, 0.6
 
 
 @frozen(kw_only=True, eq=False)
@@ -89,8 +93,11 @@ class DetailSampler:
         corner = [round(room * rng.triangular(0, 0.5, 1)) for _ in range(2)] if room else [0, 0]
         hiding = str(rng.choice(list(HIDING), p=list(HIDING.values())))
         creases = CREASE * max(rng.uniform(-0.5, 1), 0)
-        sample = self.cut(index, *corner, rng, hiding, rng.random() < self.wrong, creases)
-        picture = degraded(recoloured(np.ascontiguousarray(sample.picture.transpose(1, 2, 0)), rng), rng)
+        relit = rng.random() < RELIT
+        sample = self.cut(index, *corner, rng, hiding, rng.random() < self.wrong, creases, relit)
+        picture = recoloured(np.ascontiguousarray(sample.picture.transpose(1, 2, 0)), rng)
+        if rng.random() < DEGRADED:
+            picture = degraded(picture, rng)
         values = {name: getattr(sample, name) for name in DetailSample.__annotations__}
         values["picture"] = np.ascontiguousarray(picture.transpose(2, 0, 1))
         if rng.random() < 0.5:
@@ -109,6 +116,7 @@ class DetailSampler:
         hiding: str,
         wrong: bool,
         creases: float = 0.0,
+        relit: bool = False,
     ) -> DetailSample:
         """One sample without augmentation.
 
@@ -121,6 +129,8 @@ class DetailSampler:
             wrong: whether the base shape is a wrong one.
             creases: how much darker skin is that lies under its surroundings, log brightness a mm. The faces
                 are drawn without the shade of creases, which real skin has under any light.
+            relit: whether a light from one side is added, as many of the faces are lit from everywhere and
+                show little of their relief.
         """
         rows, columns = slice(top, top + self.size), slice(left, left + self.size)
         bank = self.bank
@@ -133,7 +143,11 @@ class DetailSampler:
         bump = crop(bank.bump).astype(np.float32)[None]
         shade = np.exp(creases * (bump - cv2.GaussianBlur(bump[0], (0, 0), NEAR)))
         clean, photo = crop(bank.clean), crop(bank.photo)
-        if creases:
+        if relit:
+            intrinsics = self._intrinsics(index, left, top)
+            surface = detailed_depth(true.depth, torch.from_numpy(bump)[None], intrinsics)
+            shade = shade * side_light(depth_normals(surface, intrinsics)[0].numpy(), rng)
+        if creases or relit:
             front = crop(bank.occluder)[None] / np.float32(255)
             clean = np.clip(clean * shade, 0, 255).astype(np.uint8)
             photo = np.clip(photo * (shade + (1 - shade) * front), 0, 255).astype(np.uint8)
@@ -190,13 +204,35 @@ class DetailSampler:
             expression = (expression + noise(expression, WRONG[1])).clamp(0, 1)
             rotation = rotation @ turn(noise(translation, WRONG[2]))
             translation = translation + noise(translation, WRONG[3]) * torch.tensor([1.0, 1.0, 0.0])
-        intrinsics = value(bank.intrinsics)
-        intrinsics[:, 0, 2] -= left
-        intrinsics[:, 1, 2] -= top
+        intrinsics = self._intrinsics(index, left, top)
         vertices = self.model.vertices(identity, expression)
         normals = smooth_normals(vertices[0].numpy(), self.model.triangles, self.model.weld)
         normals = torch.from_numpy(normals)[None] @ rotation.transpose(1, 2)
         return draw_base(self.model, vertices, rotation, translation, intrinsics, self.size, normals=normals)
+
+    def _intrinsics(self, index: int, left: int, top: int) -> torch.Tensor:
+        intrinsics = torch.from_numpy(self.bank.intrinsics[index].copy())[None]
+        intrinsics[:, 0, 2] -= left
+        intrinsics[:, 1, 2] -= top
+        return intrinsics
+
+
+def side_light(normals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Factor (1, H, W) on a picture by one more light from a random side, about 1 in the mean.
+
+    Args:
+        normals: (3, H, W) of the true surface, viewer axes; 0 where there is none.
+        rng: source of randomness.
+    """
+    around, front = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.8)
+    out = np.sqrt(1 - front**2)
+    way = np.array([out * np.cos(around), out * np.sin(around), front], np.float32)
+    strength = np.float32(rng.uniform(0.3, 0.9))
+    lit = np.maximum(np.einsum("c,chw->hw", way, normals), 0)
+    surface = np.abs(normals).sum(0) > 0
+    mean = lit[surface].mean() if surface.any() else 0.5
+    factor = 1 - strength + strength * lit / max(float(mean), 0.2)
+    return np.where(surface, factor, 1).astype(np.float32)[None]
 
 
 def turn(angles: torch.Tensor) -> torch.Tensor:

@@ -46,10 +46,10 @@ class DetailTraining:
     fold: int = 2
     size: int = 160
     batch: int = 6
-    rate: float = 1.5e-3
+    rate: float = 2.5e-3
     weight_decay: float = 0.01
     slope: float = 4.0
-    wrong: float = 0.4
+    wrong: float = 0.25
     held_out: int | None = None
     validated: int = 48
 
@@ -124,11 +124,11 @@ def train_detail(
         ],
         lr=settings.rate,
     )
-    average = WeightAverage(network=network)
+    average = WeightAverage(network=network, decay=0.998)
     if saved:
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
-        average = WeightAverage(network=network, steps=saved["step"], state=saved["average"])
+        average = WeightAverage(network=network, decay=0.998, steps=saved["step"], state=saved["average"])
     out.mkdir(parents=True, exist_ok=True)
     losses: list[float] = []
     last_save, saves = time.monotonic(), 0
