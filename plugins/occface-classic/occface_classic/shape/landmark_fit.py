@@ -12,6 +12,7 @@ from occface_classic.pixels import REFERENCE_SIZE
 from occface_classic.shape.appearance import fit_appearance
 from occface_classic.shape.face_model import open_face_model
 from occface_classic.shape.landmark_basis import LandmarkBasis
+from occface_classic.shape.point_errors import doubt, measured_errors
 from occface_classic.shape.solver import solve_landmarks
 from occface_core.facemodel import FaceModel
 from occface_core.geometry.camera import intrinsics
@@ -23,12 +24,14 @@ from occface_core.types import FaceShape, Landmarks
 class LandmarkFit(ShapeRegressor):
     """Fit identity, expression and pose to the landmarks, then light and albedo to the skin's colours.
 
-    A maximum a posteriori estimate: landmarks are trusted to within `noise` times their weight, coefficients
-    to within their usual spread. Depth comes from the model's statistics alone.
+    A maximum a posteriori estimate: landmarks are trusted to within `noise`, coefficients to within their usual
+    spread. Depth comes from the model's statistics alone. Points with a detector's confidence are taken to err as
+    detectors do (`point_errors`): with a known mean, together, and farther where the confidence is low. Points
+    that are all of confidence 1 are taken to be given, and exact but for `noise`.
 
     Attributes:
         face_model: "embedded", the path of a saved face model, or a `FaceModel`.
-        noise: standard deviation of a landmark, pixels at crop size 256; more stays nearer the mean face.
+        noise: standard deviation of a trusted landmark, pixels at crop size 256; more stays nearer the mean face.
         steps: Gauss-Newton steps; at least 3.
         colour: whether to fit light and albedo; without, they are 0.
     """
@@ -55,13 +58,20 @@ class LandmarkFit(ShapeRegressor):
         model, size = self._model, int(clean.shape[-1])
         matrix = intrinsics(size)
         spread, lower, upper = coefficient_limits(model)
+        confidence = landmarks.confidence.detach().cpu()
+        seen = landmarks.visible
+        weights = torch.ones_like(confidence) if seen is None else seen.detach().cpu()
+        # a detector is never wholly certain; points that are given are what they are
+        found = (confidence < 1).any(1)
         # 68 points are too little work for an accelerator
         solution = solve_landmarks(
             self._basis,
             landmarks.points.detach().cpu(),
-            landmarks.weights().detach().cpu(),
+            weights,
             matrix,
-            noise=self.noise * size / REFERENCE_SIZE,
+            noise=self.noise * size / REFERENCE_SIZE * doubt(confidence),
+            errors=measured_errors(),
+            found=found,
             spread=spread,
             lower=lower,
             upper=upper,

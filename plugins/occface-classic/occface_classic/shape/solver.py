@@ -6,9 +6,11 @@ import attrs
 import torch
 from torch import Tensor
 
+from occface_classic.pixels import REFERENCE_SIZE
 from occface_classic.shape.landmark_basis import JAW, LandmarkBasis
+from occface_classic.shape.point_errors import PointErrors
 from occface_core.geometry.align import mean_landmarks
-from occface_core.geometry.camera import NOMINAL_DISTANCE, frontal_rotation
+from occface_core.geometry.camera import NOMINAL_DISTANCE, angles_from_rotation, frontal_rotation
 from occface_core.geometry.weak_perspective import fit_weak_perspective
 
 _DISTANCE_SPREAD = 120.0  # mm; the crop fixes the size of the face, so the distance is nearly known
@@ -37,7 +39,9 @@ def solve_landmarks(
     weights: Tensor,
     intrinsics: Tensor,
     *,
-    noise: float,
+    noise: Tensor | float,
+    errors: PointErrors | None = None,
+    found: Tensor | None = None,
     spread: Tensor,
     lower: Tensor,
     upper: Tensor,
@@ -46,15 +50,18 @@ def solve_landmarks(
     """Minimise weighted landmark distances plus the coefficients' distances from 0.
 
     The objective is Σ w ρ(|project(R (S̄ + B c) + t) - p|² / noise²) + Σ (c / spread)², ρ Huber's; jaw points
-    count less along the jaw than across it. Coefficients that would leave their bounds are held there for
-    the step (active set).
+    count less along the jaw than across it. Where it is known how the points err together, their mean error is
+    taken off and the sum becomes rᵀ C⁻¹ r over all points, a distrusted point having the more variance of its
+    own. Coefficients that would leave their bounds are held there for the step (active set).
 
     Args:
         basis: landmark vertices.
         points: (B, 68, 2) pixels.
         weights: (B, 68) trust in each point, at least 0.
         intrinsics: (3, 3) camera matrix, pixels.
-        noise: standard deviation of a trusted point, pixels.
+        noise: standard deviation of a point of weight 1, pixels: one number, or (B, 68).
+        errors: how the points err together; None: each by itself, and 0 in the mean.
+        found: (B,) bool, faces that `errors` holds for; None: all.
         spread: (K + E,) standard deviations of the coefficients; 0 keeps one at 0.
         lower: (K + E,) bounds.
         upper: (K + E,) bounds.
@@ -73,6 +80,15 @@ def solve_landmarks(
     free = (spread > 0).to(points)
     precision = torch.where(spread > 0, 1 / spread.clamp_min(1e-12) ** 2, 1.0).to(points)
     metric = _jaw_metric(points)
+    noise = torch.as_tensor(noise, dtype=torch.float64, device=points.device).expand(batch, 68)[..., None]
+    together = torch.eye(136).to(points).expand(batch, -1, -1)
+    if errors is not None:
+        mean, together = errors.at(angles_from_rotation(rotation)[:, 1])
+        if found is not None:
+            mean = mean * found[:, None, None]
+            together = torch.where(found[:, None, None], together, torch.eye(136).to(together))
+        points = points - mean * (2 * matrix[0, 2] + 1) / REFERENCE_SIZE
+    usual = together.diagonal(dim1=1, dim2=2).reshape(batch, 68, 2).mean(-1).sqrt()
     held = points.new_zeros((batch, count), dtype=torch.bool)
     for step in range(steps):
         rows = basis.choose(rotation)
@@ -85,7 +101,10 @@ def solve_landmarks(
         pixel = position[..., :2] / depth[..., None] * matrix.diagonal()[:2] + matrix[:2, 2]
         residual = points - pixel
         whitened = (metric @ residual[..., None])[..., 0] / noise
-        pull = weights * (_OUTLIER / whitened.norm(dim=-1).clamp_min(1e-9)).clamp_max(1)
+        far = whitened.norm(dim=-1) / usual
+        pull = weights * (_OUTLIER / far.clamp_min(1e-9)).clamp_max(1)
+        own = ((1 / pull - 1).clamp_min(0) * usual**2).repeat_interleave(2, dim=1)
+        root = torch.linalg.cholesky(together + torch.diag_embed(own))
         # picture of a small shift in camera space, pixels per mm
         none = torch.zeros_like(depth)
         across = torch.stack((matrix[0, 0] / depth, none, -matrix[0, 0] * position[..., 0] / depth**2), -1)
@@ -97,10 +116,10 @@ def solve_landmarks(
         if count and with_shape:
             mobile = (free * ~held)[:, None, None, :]
             columns.append((rotation[:, None] @ parts) * mobile)
-        jacobian = metric @ picture @ torch.cat(columns, -1) / noise
-        root = pull.sqrt()[..., None]
-        jacobian = (jacobian * root[..., None]).reshape(batch, 136, -1)
-        error = (whitened * root).reshape(batch, 136, 1)
+        jacobian = metric @ picture @ torch.cat(columns, -1) / noise[..., None]
+        sides = torch.cat((jacobian.reshape(batch, 136, -1), whitened.reshape(batch, 136, 1)), -1)
+        sides = torch.linalg.solve_triangular(root, sides, upper=False)
+        jacobian, error = sides[..., :-1], sides[..., -1:]
         normal = jacobian.transpose(1, 2) @ jacobian
         gradient = (jacobian.transpose(1, 2) @ error)[..., 0]
         unknowns = normal.shape[-1]
