@@ -113,9 +113,9 @@ class SyntheticBank:
         """Indices of the training faces and of the held-out ones, which are the last.
 
         Args:
-            held_out: how many; None: a fifteenth, at most 600.
+            held_out: how many; None: a fifteenth, at least one and at most 600.
         """
-        last = min(600, len(self) // 15) if held_out is None else held_out
+        last = min(600, max(1, len(self) // 15)) if held_out is None else held_out
         every = np.arange(len(self))
         return every[: len(self) - last], every[len(self) - last :]
 

@@ -14,6 +14,7 @@ from occface_paper.shape.augment import AlignedFaces, packed, sample_of, to_unit
 from occface_paper.shape.basis import SEVEN, FaceBasis
 from occface_paper.shape.coefficients import Estimate
 from occface_paper.shape.network import CoefficientNetwork
+from occface_paper.shape.refine import closed_form
 from occface_paper.synthetic_bank import SyntheticBank
 
 #: Standard deviation of the marks' noise in validation, px of 256.
@@ -77,6 +78,18 @@ def noisy_rows(
     return {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
 
 
+def with_start(rows: dict[str, Tensor], basis: FaceBasis) -> dict[str, Tensor]:
+    """The rows with the closed-form fits that the network begins with."""
+    points = (rows["points"] + 1) * 128 - 0.5
+    parts = [
+        closed_form(basis, crop.float() / 255, places, trust)
+        for crop, places, trust in zip(
+            *(x.split(50) for x in (rows["crop"], points, rows["trust"])), strict=True
+        )
+    ]
+    return rows | {"start": torch.cat(parts)}
+
+
 @torch.no_grad()
 def estimated(network: CoefficientNetwork, rows: dict[str, Tensor], batch: int = 50) -> Estimate:
     """Run the network over a batch of rows, some at a time."""
@@ -90,6 +103,7 @@ def estimated(network: CoefficientNetwork, rows: dict[str, Tensor], batch: int =
             .contiguous(memory_format=torch.channels_last),
             rows["points"][i : i + batch].to(device),
             rows["trust"][i : i + batch].to(device),
+            rows["start"][i : i + batch].to(device),
         )
         for i in range(0, len(rows["crop"]), batch)
     ]
@@ -98,7 +112,7 @@ def estimated(network: CoefficientNetwork, rows: dict[str, Tensor], batch: int =
 
 
 def synthetic_figures(found: Estimate, rows: dict[str, Tensor], basis: FaceBasis) -> dict[str, float]:
-    """Mean errors beside the mean face's, in mm, the pose's in degrees and how far the doubt is from the truth."""
+    """Mean errors beside the mean face's, in mm, the pose's in degrees, and how the doubt of identity goes with it."""
     truth = torch.cat([rows["identity"], rows["expression"]], 1)
     shape = torch.cat([found.identity, found.expression], 1)
     errors = shape_errors(shape, truth, basis)
@@ -109,7 +123,9 @@ def synthetic_figures(found: Estimate, rows: dict[str, Tensor], basis: FaceBasis
     figures |= {f"{name}_share": float(errors[name].mean() / nothing[name].mean()) for name in errors}
     figures["pose"] = float(turn[yaw <= 45].mean())
     figures["pose_beyond"] = float(turn[yaw > 45].mean())
-    figures["doubt"] = float(torch.corrcoef(torch.stack([found.log_variance[:, 0], errors["similar"]]))[0, 1])
+    if len(truth) > 2:
+        doubted = torch.stack([found.log_variance[:, 0], errors["similar"]])
+        figures["doubt"] = float(torch.corrcoef(doubted)[0, 1])
     return figures
 
 

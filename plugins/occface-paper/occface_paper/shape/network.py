@@ -1,4 +1,4 @@
-"""The shape network: completed crop and landmarks -> coefficients of the face model, pose and light (eq. 5-6)."""
+"""The shape network: completed crop, landmarks and their closed-form fit -> coefficients, pose and light (eq. 5-6)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ def mean_places() -> Tensor:
 class CoefficientNetwork(nn.Module):
     """Crop and 68 points -> coefficients, pose, light, and how sure each group of them is.
 
-    The trunk sees the crop; a small branch sees the points, which know the pose and the outline better than a
-    small network reads them from pixels. Crops without points (trust 0 everywhere) are estimated from pixels.
+    The trunk sees the crop; a small branch sees the points and what a closed-form fit to them gives, which knows
+    the pose and the outline better than a small network reads them from pixels. What comes out is that fit plus a
+    correction. Crops without points (trust 0 everywhere) are estimated from pixels.
 
     Args:
         trunk: "mobilenet_v3", "resnet18" or "resnet50".
@@ -40,7 +41,10 @@ class CoefficientNetwork(nn.Module):
         self.trunk_name, self.width = trunk, width
         self.trunk = build_trunk(trunk, width)
         self.points = nn.Sequential(
-            nn.Linear(68 * POINT_VALUES, 256), nn.Hardswish(), nn.Linear(256, 192), nn.Hardswish()
+            nn.Linear(68 * POINT_VALUES + sum(GROUPS.values()), 256),
+            nn.Hardswish(),
+            nn.Linear(256, 192),
+            nn.Hardswish(),
         )
         self.mixed = nn.Sequential(nn.Linear(self.trunk.channels + 192, 448), nn.Hardswish())
         self.head = nn.Linear(448 + 192, sum(GROUPS.values()))
@@ -69,18 +73,20 @@ class CoefficientNetwork(nn.Module):
         given = {name: value for name, value in state.items() if name in own}
         self.trunk.load_state_dict(own | given)
 
-    def forward(self, crop: Tensor, points: Tensor, trust: Tensor) -> Estimate:
+    def forward(self, crop: Tensor, points: Tensor, trust: Tensor, start: Tensor) -> Estimate:
         """Estimate faces.
 
         Args:
             crop: (B, 3, S, S) RGB in [0, 1], S = 128.
             points: (B, 68, 2) in units of the crop: x and y from -1 to 1 between its edges.
             trust: (B, 68) in [0, 1].
+            start: (B, 204) from `occface_paper.shape.refine.closed_form`.
         """
         beside = (points - self.mean_places) * POINT_SCALE * (trust[..., None] > 0)
-        outline = self.points(torch.cat([beside, trust[..., None]], -1).flatten(1))
+        fitted = (start - self.centre) / self.spread
+        outline = self.points(torch.cat([beside.flatten(1), trust, fitted], 1))
         mixed = torch.cat([self.mixed(torch.cat([self.trunk(crop), outline], 1)), outline], 1)
-        vector = self.centre + self.spread * self.head(mixed)
+        vector = start + self.spread * self.head(mixed)
         return Estimate(**split(vector), log_variance=self.doubt(mixed).clamp(-4, 4))
 
     @torch.no_grad()

@@ -9,8 +9,9 @@ from torch import Tensor
 from occface_core.geometry.camera import angles_from_rotation, intrinsics, project, to_camera
 from occface_core.geometry.illumination import fit_illumination, light
 from occface_core.geometry.normals import facing, to_viewer
+from occface_core.geometry.weak_perspective import fit_weak_perspective
 from occface_paper.shape.basis import JAW, FaceBasis
-from occface_paper.shape.coefficients import GROUPS, Estimate, split
+from occface_paper.shape.coefficients import GROUPS, Estimate, centre_vector, split, spread_vector
 from occface_paper.shape.losses import FRONTAL, GRAZING, skin_colours
 
 #: Standard deviations beyond which a landmark's pull stays constant (Huber).
@@ -21,6 +22,79 @@ ALONG_JAW = 0.15
 JAW_TRUST = 0.4
 #: Colour error that still counts as skin; neighbouring points err together, so a face counts as so many.
 COLOUR_NOISE, COLOUR_POINTS = 0.06, 100.0
+#: Standard deviation of a landmark (px of 256) and steps of the fit that the network begins with.
+START_NOISE, START_STEPS = 3.0, 4
+
+
+def fitted_to_points(basis: FaceBasis, points: Tensor, trust: Tensor) -> Tensor:
+    """Pose, identity and expression from the landmarks alone, in closed-form steps.
+
+    A scaled orthographic view of the mean face, then Gauss-Newton steps with the coefficients' usual spread as the
+    only prior; albedo and light stay at their centre, as does everything where no point is trusted.
+
+    Args:
+        basis: of the face model.
+        points: (B, 68, 2) px of 256.
+        trust: (B, 68), at least 0.
+
+    Returns:
+        (B, 204) float32.
+    """
+    centre, spread = centre_vector().to(points.device), spread_vector().to(points.device)
+    rest = centre.repeat(len(points), 1)
+    usable = trust.sum(1) > 4
+    if not usable.any():
+        return rest
+    points, trust = points[usable].double(), trust[usable].double()
+    weight = trust.clamp_min(1e-3).clone()
+    weight[:, :JAW] *= 0.3
+    view = fit_weak_perspective(points, basis.marks.mean[:68].to(points), weight)
+    matrix = intrinsics(256, device=points.device).to(points)
+    depth = (matrix[0, 0] / view.scale.clamp_min(1e-3)).clamp(500, 2000)
+    offset = (view.offset - matrix[:2, 2]) / matrix[0, 0] * depth[:, None]
+    given = split(rest[usable])
+    given |= {
+        "angles": angles_from_rotation(view.rotation).float(),
+        "translation": torch.cat([offset, depth[:, None]], 1).float(),
+    }
+    sound = torch.isfinite(torch.cat(list(given.values()), 1)).all(1) & (view.rotation[:, 2, 2] < 0.3)
+    given = {k: torch.where(sound[:, None], v, split(rest[usable])[k]) for k, v in given.items()}
+    start = Estimate(**given, log_variance=points.new_zeros(len(points), len(GROUPS)))
+    variance = split((spread**2).repeat(len(points), 1))
+    variance |= {"angles": torch.full_like(given["angles"], 1.0)}
+    variance |= {
+        "translation": given["angles"].new_tensor([100.0, 100.0, 100.0]).square().repeat(len(points), 1)
+    }
+    found = refined_by_points(
+        start,
+        torch.cat(list(variance.values()), 1),
+        basis,
+        points,
+        trust,
+        noise=START_NOISE,
+        steps=START_STEPS,
+    )
+    rest[usable] = found.vector()
+    return rest
+
+
+def closed_form(basis: FaceBasis, image: Tensor, points: Tensor, trust: Tensor) -> Tensor:
+    """Where the network begins: `fitted_to_points`, then light and albedo by `refined_by_colour`.
+
+    Args:
+        basis: of the face model.
+        image: (B, 3, S, S) in [0, 1].
+        points: (B, 68, 2) px of 256.
+        trust: (B, 68), at least 0.
+
+    Returns:
+        (B, 204) float32.
+    """
+    vector = fitted_to_points(basis, points, trust)
+    found = Estimate(**split(vector), log_variance=vector.new_zeros(len(vector), len(GROUPS)))
+    variance = (spread_vector().to(vector) ** 2).expand_as(vector)
+    coloured = refined_by_colour(found, variance, basis, image).vector()
+    return torch.where(torch.isfinite(coloured).all(1, keepdim=True), coloured, vector)
 
 
 def refined_by_points(

@@ -91,7 +91,7 @@ class CoefficientNet(ShapeRegressor):
         import torch
         from torch.nn import functional as F
 
-        from occface_paper.shape.refine import refined_by_colour, refined_by_points
+        from occface_paper.shape.refine import closed_form, refined_by_colour, refined_by_points
 
         side = clean.shape[-1]
         crop = clean
@@ -102,15 +102,17 @@ class CoefficientNet(ShapeRegressor):
         points = landmarks.points.to(clean.device)
         trust = landmarks.weights().to(clean.device).clamp(0, 1)
         units = (2 * points + 1) / side - 1
+        pixels = (units + 1) * 128 - 0.5
         with torch.inference_mode():
-            found = self._network(crop.contiguous(memory_format=torch.channels_last), units, trust)
+            start = closed_form(self._basis, crop, pixels, trust)
+            found = self._network(crop.contiguous(memory_format=torch.channels_last), units, trust, start)
             variance = self._network.variance(found)
             if self.refine_steps:
                 found = refined_by_points(
                     found,
                     variance,
                     self._basis,
-                    (units + 1) * 128 - 0.5,
+                    pixels,
                     trust,
                     noise=self.noise,
                     steps=self.refine_steps,

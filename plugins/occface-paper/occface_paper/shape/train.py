@@ -20,7 +20,7 @@ from occface_paper.pasting import OccluderBank
 from occface_paper.shape.augment import AlignedFaces, SyntheticSampler
 from occface_paper.shape.basis import FaceBasis
 from occface_paper.shape.coefficients import GROUPS, Estimate, split
-from occface_paper.shape.evaluate import noisy_rows, photo_rows, validate
+from occface_paper.shape.evaluate import noisy_rows, photo_rows, validate, with_start
 from occface_paper.shape.losses import (
     doubt_loss,
     form_loss,
@@ -33,6 +33,7 @@ from occface_paper.shape.losses import (
     vertex_loss,
 )
 from occface_paper.shape.network import CoefficientNetwork
+from occface_paper.shape.refine import closed_form
 from occface_paper.shape.trunks import MobileTrunk
 from occface_paper.synthetic_bank import SyntheticBank
 from occface_paper.training import Clock, WeightAverage, ahead, save_run, saved_run
@@ -203,6 +204,13 @@ def stacked(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
+def start_of(rows: dict[str, np.ndarray], basis: FaceBasis) -> np.ndarray:
+    """(B, 204) the closed-form fits to some rows."""
+    points = (torch.from_numpy(rows["points"]) + 1) * 128 - 0.5
+    crop = torch.from_numpy(rows["crop"]).float() / 255
+    return closed_form(basis, crop, points, torch.from_numpy(rows["trust"])).numpy()
+
+
 def train_shape(
     data: Path,
     out: Path,
@@ -275,14 +283,17 @@ def train_shape(
     if saved:
         clock.spent, clock.step = saved["seconds"], saved["step"]
     first = clock.step
+    begin = FaceBasis.of(FaceModel.embedded())
 
     def make(index: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         rng = np.random.default_rng((seed, first + index))
         exact = stacked([sampler.draw(rng) for _ in range(settings.batch)])
+        exact["start"] = start_of(exact, begin)
         if photos is None:
             return exact, {}
         free, hidden = zip(*(photos.draw(rng) for _ in range(settings.pairs)), strict=True)
-        return exact, stacked([*free, *hidden])
+        shown = stacked([*free, *hidden])
+        return exact, shown | {"start": start_of(shown, begin)}
 
     batches = iter(ahead(make))
     exact, shown = next(batches)  # forks here, before torch starts threads
@@ -311,9 +322,11 @@ def train_shape(
         optimizer.load_state_dict(saved["optimizer"])
         average = WeightAverage(network=network, steps=saved["step"], state=saved["average"])
     test = {kind: noisy_rows(bank, held_out, settings.size, kind) for kind in ("clean", "completed")}
+    test = {kind: with_start(rows, begin) for kind, rows in test.items()}
     test_photos = None
     if faces is not None and faces.is_val.any():
         test_photos = photo_rows(faces, np.flatnonzero(faces.is_val), settings.size)
+        test_photos = with_start(test_photos, begin)
     out.mkdir(parents=True, exist_ok=True)
     parts: dict[str, list[float]] = {}
     saves, last_save = 0, time.monotonic()
@@ -329,7 +342,7 @@ def train_shape(
                 tested = settings.network()
                 tested.load_state_dict(average.state)
                 tested = tested.to(device).to(memory_format=torch.channels_last).eval()
-                record |= validate(tested, test, test_photos, FaceBasis.of(FaceModel.embedded()))
+                record |= validate(tested, test, test_photos, begin)
             metadata = {
                 "trunk": settings.trunk,
                 "width": str(settings.width),
@@ -367,11 +380,11 @@ def batch_losses(
     real = {name: torch.as_tensor(value).to(device) for name, value in shown.items()}
     both = {
         name: torch.cat([rows[name], real[name]]) if real else rows[name]
-        for name in ("crop", "image", "points", "trust")
+        for name in ("crop", "image", "points", "trust", "start")
     }
     crop = both["crop"].float().div_(255).contiguous(memory_format=torch.channels_last)
     image = both["image"].float().div_(255)
-    found = network(crop, both["points"], both["trust"])
+    found = network(crop, both["points"], both["trust"], both["start"])
     count = len(rows["crop"])
     first = slice(0, count)
     losses = synthetic_loss(found.rows(first), rows, image[first], basis, network, settings)
