@@ -96,7 +96,7 @@ def _occlusions(figure: Figure, rng: np.random.Generator, options: SynthOptions)
     count = min(2 if chance(rng, options.second_occluder) else 1, len(options.occluders))
     done: list[Occlusion] = []
     image = figure.image
-    frame = _frame(figure)
+    frame = frame_of(figure.rotation, figure.translation, figure.intrinsics, figure.outline)
     for kind in rng.permutation(len(options.occluders))[:count]:
         one = occlude(
             image, figure.outline, options.occluders[int(kind)], rng, frame=frame, folder=options.cutouts
@@ -106,15 +106,17 @@ def _occlusions(figure: Figure, rng: np.random.Generator, options: SynthOptions)
     return done
 
 
-def _frame(figure: Figure) -> FaceFrame:
+def frame_of(
+    rotation: np.ndarray, translation: np.ndarray, intrinsics: np.ndarray, outline: np.ndarray
+) -> FaceFrame:
     """Return where the face is, from its pose: what `FaceFrame.fit` would estimate."""
-    scale = float(figure.intrinsics[0, 0] / figure.translation[2])
-    middle = figure.intrinsics[:2, 2] + scale * figure.translation[:2]
+    scale = float(intrinsics[0, 0] / translation[2])
+    middle = intrinsics[:2, 2] + scale * translation[:2]
     return FaceFrame(
         scale=scale,
-        rotation=np.diag([1.0, 1.0, -1.0]) @ figure.rotation,
+        rotation=np.diag([1.0, 1.0, -1.0]) @ rotation,
         offset=middle.astype(np.float64),
-        landmarks=figure.outline.astype(np.float64),
+        landmarks=outline.astype(np.float64),
         reference=mean_landmarks().numpy(),
     )
 

@@ -129,7 +129,7 @@ def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, opt
     )
     exposure = _exposure(image, region)
     image = np.clip(image * np.float32(exposure), 0, 1)
-    points = _project(vertices[model.landmarks68], camera)
+    points = project(vertices[model.landmarks68], camera)
     seen_normals = np.zeros((size, size, 3), np.float32)
     turned = turn(normals, TURN @ camera.rotation).astype(np.float32)
     spread_directions(
@@ -144,7 +144,7 @@ def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, opt
         translation=camera.translation.astype(np.float32),
         intrinsics=camera.intrinsics.astype(np.float32),
         landmarks=points.astype(np.float32),
-        outline=_outline(model, vertices, camera, points).astype(np.float32),
+        outline=outline(model, vertices, camera, points).astype(np.float32),
         seen=_seen(vertices[model.landmarks68], camera, fine.depth[0].numpy(), size * FINER),
         depth=truth.depth[0].numpy(),
         normals=seen_normals,
@@ -162,7 +162,7 @@ class Camera:
     intrinsics: np.ndarray
 
 
-def _project(points: np.ndarray, camera: Camera) -> np.ndarray:
+def project(points: np.ndarray, camera: Camera) -> np.ndarray:
     """Return (N, 2) pixels of points (N, 3) mm."""
     flat = turn(turn(points, camera.rotation) + camera.translation, camera.intrinsics)
     return np.asarray(flat[:, :2] / flat[:, 2:])
@@ -178,7 +178,7 @@ def _camera(model: FaceModel, vertices: np.ndarray, face: FaceParameters, size: 
     translation = np.array([0.0, 0.0, face.distance])
     landmarks = vertices[model.landmarks68].astype(np.float64)
     first = Camera(rotation=rotation, translation=translation, intrinsics=matrix)
-    crop = crop_to_photo(torch.as_tensor(_project(landmarks, first))[None], size)[0].numpy()
+    crop = crop_to_photo(torch.as_tensor(project(landmarks, first))[None], size)[0].numpy()
     scale = float(np.hypot(crop[0, 0], crop[1, 0]))
     turn = -np.arctan2(crop[1, 0], crop[0, 0]) + face.angles[2]
     # undo the crop's turn about the middle of the view, its scale by distance, its shift sideways
@@ -475,7 +475,7 @@ def _seen(
     """Return (68,) bool: no other surface lies more than `tolerance` mm before the point."""
     moved = turn(points, camera.rotation) + camera.translation
     scale = size / (2 * camera.intrinsics[0, 2] + 1)
-    pixels = (_project(points, camera) + 0.5) * scale - 0.5
+    pixels = (project(points, camera) + 0.5) * scale - 0.5
     column, row = np.round(pixels).astype(int).T
     farthest = np.zeros(len(points))
     reach = max(round(scale), 1)
@@ -488,12 +488,12 @@ def _seen(
     return np.asarray(moved[:, 2] <= farthest + tolerance)
 
 
-def _outline(model: FaceModel, vertices: np.ndarray, camera: Camera, points: np.ndarray) -> np.ndarray:
+def outline(model: FaceModel, vertices: np.ndarray, camera: Camera, points: np.ndarray) -> np.ndarray:
     """Return (68, 2) pixels: each jaw point moved to the outermost of its candidates, as a person marks it."""
     out = points.copy()
     if model.contour is None:
         return out
-    places = _project(vertices[model.contour.ravel()].astype(np.float64), camera).reshape(17, -1, 2)
+    places = project(vertices[model.contour.ravel()].astype(np.float64), camera).reshape(17, -1, 2)
     middle = points[27:36].mean(0)
     for k in range(17):
         way = points[k] - middle

@@ -12,8 +12,10 @@ from occface_core.facemodel import FaceModel
 from occface_core.geometry.illumination import AMBIENT
 from occface_core.synthetic.batched import truth
 from occface_core.synthetic.batched.constants import constants
+from occface_core.synthetic.batched.degrade import degrade
 from occface_core.synthetic.batched.figure import stacked
 from occface_core.synthetic.batched.figures import Figures, figures
+from occface_core.synthetic.batched.occlude import occlude
 from occface_core.synthetic.batched.plan import FacePlan, draw_plans
 from occface_core.synthetic.batched.sample import SyntheticBatch
 from occface_core.synthetic.generation import HIDDEN, embedded
@@ -66,20 +68,23 @@ def _paint(
     seed: int, plans: Sequence[FacePlan], options: SynthOptions, model: FaceModel, device: torch.device
 ) -> SyntheticBatch:
     drawn = figures(plans, constants(model, device), options)
-    alpha, shadow = torch.zeros_like(drawn.face), torch.ones_like(drawn.face)
-    photo = clean = drawn.image
+    done = occlude(drawn.image, drawn.labels, [plan.occluders for plan in plans], HIDDEN)
+    photo, clean = done.image, drawn.image
+    changes = [plan.changes for plan in plans if plan.changes is not None]
+    if changes:
+        photo, clean = degrade([photo, clean], changes)
     return SyntheticBatch(
         photo=photo,
         clean=clean,
-        occluder=alpha,
+        occluder=done.alpha,
         face=drawn.face,
-        matte=alpha * drawn.face,
-        shadow=shadow,
-        labels=drawn.labels,
+        matte=done.alpha * drawn.face,
+        shadow=done.shadow,
+        labels=done.labels,
         clean_labels=drawn.labels,
         landmarks=drawn.landmarks.float(),
         outline=drawn.outline.float(),
-        visible=truth.visible(drawn.landmarks, drawn.seen, alpha, HIDDEN),
+        visible=truth.visible(drawn.landmarks, drawn.seen, done.alpha, HIDDEN),
         coefficients=_coefficients(plans, drawn),
         rotation=drawn.body.rotation.float(),
         translation=drawn.body.translation.float(),
@@ -88,7 +93,7 @@ def _paint(
         depth=drawn.depth,
         normals=drawn.normals,
         bump=drawn.bump,
-        kind=("none",) * len(plans),
+        kind=tuple("+".join(one.kind for one in plan.occluders) or "none" for plan in plans),
         hard_light=torch.tensor([plan.face.hard for plan in plans], device=device),
         seed=seed,
         index=tuple(plan.index for plan in plans),

@@ -20,9 +20,14 @@ from occface_core.synthetic import wrinkles
 from occface_core.synthetic.backgrounds import background
 from occface_core.synthetic.batched.camera import cameras
 from occface_core.synthetic.batched.constants import SHEETS
+from occface_core.synthetic.batched.host_light import guess_light
+from occface_core.synthetic.batched.occluder_plan import OccluderPlan, plan_occluders
+from occface_core.synthetic.degrade import Changes, draw_changes
 from occface_core.synthetic.dress import Dress, dress
+from occface_core.synthetic.generation import frame_of
 from occface_core.synthetic.noise import Grid, draw_octaves
 from occface_core.synthetic.options import SynthOptions
+from occface_core.synthetic.render import Camera, outline, project
 from occface_core.synthetic.sampler import FaceParameters, directed, draw_parameters
 from occface_core.synthetic.seeds import between, chance, sample_generator
 from occface_core.synthetic.skins import pick_skin
@@ -59,6 +64,8 @@ class FacePlan:
         blotchy: their strength.
         light: (3, 9) float64 harmonics, the even light included; without the main one if it casts shadows.
         behind: (S, S, 3) float32 background.
+        occluders: what is in front of the face.
+        changes: what the camera does to the picture; None leaves it.
     """
 
     index: int
@@ -83,6 +90,8 @@ class FacePlan:
     blotchy: float
     light: np.ndarray
     behind: np.ndarray
+    occluders: list[OccluderPlan]
+    changes: Changes | None
 
 
 def draw_plans(seed: int, indices: Sequence[int], options: SynthOptions, model: FaceModel) -> list[FacePlan]:
@@ -143,6 +152,23 @@ def _plan(
     light[:, 0] += AMBIENT
     if face.hard:
         light -= directed(face.key, face.key_colour)
+    behind = background(rng, options.size, options.backgrounds)
+    size = options.size
+    camera = sample_generator(seed, index, "camera")
+    occluders: list[OccluderPlan] = []
+    if options.occluders and options.occluded:
+        points = _outline(model, vertices, rotation, translation, intrinsics)
+        frame = frame_of(rotation, translation, intrinsics, points)
+        light_there = guess_light(
+            model,
+            face,
+            frame,
+            size,
+            shade=ambient,
+            hair=wear.strands[..., :3].mean((0, 1)) if wear.hairline <= 1 else None,
+            skin=(options.skins, skin, gain) if options.skins is not None and skin >= 0 else None,
+        )
+        occluders = plan_occluders(frame, light_there, options, sample_generator(seed, index, "occluder"))
     return FacePlan(
         index=index,
         face=face,
@@ -165,8 +191,26 @@ def _plan(
         blotches=blotches,
         blotchy=blotchy,
         light=light,
-        behind=background(rng, options.size, options.backgrounds),
+        behind=behind,
+        occluders=occluders,
+        changes=draw_changes(camera, (size, size), options.degrade) if options.degrade > 0 else None,
     )
+
+
+def _outline(
+    model: FaceModel,
+    vertices: np.ndarray,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    intrinsics: np.ndarray,
+) -> np.ndarray:
+    """Return the landmarks (68, 2) px, the jaw's where the outline is seen."""
+    camera = Camera(
+        rotation=rotation.astype(np.float32).astype(np.float64),
+        translation=translation.astype(np.float32).astype(np.float64),
+        intrinsics=intrinsics.astype(np.float32).astype(np.float64),
+    )
+    return outline(model, vertices, camera, project(vertices[model.landmarks68], camera))
 
 
 @lru_cache(maxsize=2)

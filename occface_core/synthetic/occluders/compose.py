@@ -18,6 +18,12 @@ TRIES = 5
 LEAST_SHARE = 0.004
 """An occluder that hides less than this share of the face's box is drawn anew."""
 
+FAINT = 0.05
+"""A shadow that takes no more of the light than this is left out."""
+
+HEAD_BLUR = 4.0
+"""Softness of the edge of what shadows fall on, mm."""
+
 CANVAS_FACE = 330.0
 """Height of the face on the canvas, in canvas pixels, where supersampling does not ask for more."""
 
@@ -102,11 +108,11 @@ def occlude(
     frame = FaceFrame.fit(points) if frame is None else frame
     if light is None:
         light = attrs.evolve(estimate_light(picture, points), crown=_crown(picture, frame))
-    window, scale = _window(frame, height, width)
+    window, scale = window_of(frame, height, width)
     least = LEAST_SHARE * float(np.prod(visible))
     layer = np.zeros((1, 1, 4), np.float32)
     for attempt in range(TRIES + 1):
-        canvas = _canvas(frame, window, scale, light)
+        canvas = canvas_of(frame, window, scale, light)
         if attempt == TRIES:
             centred = (inside_low + inside_high) / 2 - points.mean(0)
             canvas.frame = attrs.evolve(canvas.frame, offset=canvas.frame.offset + centred * scale)
@@ -115,7 +121,7 @@ def occlude(
             cutout(canvas, rng, str(folder))
         else:
             DRAW[kind](canvas, rng)
-        layer = _shrink(canvas.resolve(), window)
+        layer = shrink(canvas.resolve(), window)
         x0, y0 = window[0], window[1]
         box = layer[
             max(int(inside_low[1]) - y0, 0) : int(inside_high[1]) + 1 - y0,
@@ -162,7 +168,7 @@ def _checked(
 Window = tuple[int, int, int, int]
 
 
-def _window(frame: FaceFrame, height: int, width: int) -> tuple[Window, float]:
+def window_of(frame: FaceFrame, height: int, width: int) -> tuple[Window, float]:
     """Return x0, y0, x1, y1 of the part of the picture that is drawn on, and canvas pixels per picture pixel."""
     reach = 260.0 * frame.scale
     centre = frame.landmarks.mean(0)
@@ -176,14 +182,15 @@ def _window(frame: FaceFrame, height: int, width: int) -> tuple[Window, float]:
     return (x0, y0, x1, y1), scale
 
 
-def _canvas(frame: FaceFrame, window: Window, scale: float, light: Light) -> Canvas:
+def canvas_of(frame: FaceFrame, window: Window, scale: float, light: Light) -> Canvas:
+    """Return an empty canvas over a window of the picture, `scale` times as fine."""
     x0, y0, x1, y1 = window
     height, width = max(round((y1 - y0) * scale), 1), max(round((x1 - x0) * scale), 1)
     shift = -np.array([x0, y0]) * scale + (scale - 1) / 2
     return Canvas(height, width, frame.moved(scale, shift), light)
 
 
-def _shrink(layer: np.ndarray, window: Window) -> np.ndarray:
+def shrink(layer: np.ndarray, window: Window) -> np.ndarray:
     """Return the layer at the picture's own resolution."""
     size = (window[2] - window[0], window[3] - window[1])
     smaller = layer.shape[1] > size[0]
@@ -206,14 +213,12 @@ def _blend(
     alpha, shadow = np.zeros((height, width), np.float32), np.ones((height, width), np.float32)
     small = np.clip(layer[..., 3], 0, 1)
     alpha[y0:y1, x0:x1] = small
-    strength = rng.uniform(0.0, 0.55) * (0 if kind == "noise_block" else 1)
-    reach = rng.uniform(3, 12) * frame.scale
-    if strength > 0.05:
-        shift = -light.direction[:2] * reach * 1.5 + np.array([0.0, 0.35 * reach])
+    strength, shift, soft = draw_shadow(rng, frame, light, kind)
+    if strength > FAINT:
         move = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
         cast = cv2.warpAffine(small, move, (small.shape[1], small.shape[0]), borderMode=cv2.BORDER_REPLICATE)
-        cast = cv2.GaussianBlur(cast, (0, 0), max(0.45 * reach, 0.3))
-        head = _head_mask(frame, window)
+        cast = cv2.GaussianBlur(cast, (0, 0), soft)
+        head = _soft_head(frame, window)
         shadow[y0:y1, x0:x1] = 1 - strength * cast * head
         shadow[shadow > 0.995] = 1
     before = picture[y0:y1, x0:x1]
@@ -227,12 +232,28 @@ def _blend(
     return Occlusion(image=out, alpha=alpha, shadow=shadow, kind=kind, label=LABEL_OF.get(kind, "other"))
 
 
-def _head_mask(frame: FaceFrame, window: Window) -> np.ndarray:
+def draw_shadow(
+    rng: np.random.Generator, frame: FaceFrame, light: Light, kind: str
+) -> tuple[float, np.ndarray, float]:
+    """Return an occluder's shadow: how much light it takes, by how much it is moved (2,), its blur in pixels."""
+    strength = rng.uniform(0.0, 0.55) * (0 if kind == "noise_block" else 1)
+    reach = rng.uniform(3, 12) * frame.scale
+    shift = -light.direction[:2] * reach * 1.5 + np.array([0.0, 0.35 * reach])
+    return strength, shift, max(0.45 * reach, 0.3)
+
+
+def _soft_head(frame: FaceFrame, window: Window) -> np.ndarray:
     """Return (h, w) soft mask of the head and upper neck, where a shadow may fall."""
+    mask = head_shape(frame, window).astype(np.float32) / 255
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(HEAD_BLUR * frame.scale, 0.3)))
+
+
+def head_shape(frame: FaceFrame, window: Window) -> np.ndarray:
+    """Return (h, w) uint8, 255 on the head and the upper neck, where a shadow may fall."""
     x0, y0, x1, y1 = window
-    mask = np.zeros((y1 - y0, x1 - x0), np.float32)
+    mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
     angle = np.linspace(0, 2 * np.pi, 40)
     oval = np.stack((76 * np.cos(angle), 8 + 108 * np.sin(angle), -25 + 0 * angle), 1)
     outline = frame.place(oval)[:, :2] - [x0, y0]
-    cv2.fillPoly(mask, [np.round(np.clip(outline, -3e3, 2e4) * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(4 * frame.scale, 0.3)))
+    cv2.fillPoly(mask, [np.round(np.clip(outline, -3e3, 2e4) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+    return mask

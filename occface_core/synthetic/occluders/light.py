@@ -59,6 +59,18 @@ def estimate_light(image: np.ndarray, landmarks: np.ndarray) -> Light:
     rows, columns = np.nonzero(used)
     u, v = columns / window * 2 - 1, rows / window * 2 - 1
     luminance = small[used] @ np.array([0.3, 0.59, 0.11], np.float32)
+    return light_of(colour, luminance, u, v)
+
+
+def light_of(colour: np.ndarray, luminance: np.ndarray, u: np.ndarray, v: np.ndarray) -> Light:
+    """Guess the light from places on a face.
+
+    Args:
+        colour: (3,) RGB, the skin's as lit.
+        luminance: (N,) brightness at the places.
+        u: (N,) how far to the right they lie in the landmarks' square box, -1 to 1.
+        v: (N,) how far down.
+    """
     base = np.stack((np.ones_like(u), u, v), 1)
     flat, right, down = np.linalg.lstsq(base, luminance, rcond=None)[0]
     strength = float(np.hypot(right, down))
