@@ -102,9 +102,11 @@ def _textured(mesh: Mesh, name: str) -> Any:
         source, triangles, uv = np.arange(len(mesh.vertices)), mesh.triangles, mesh.uv
     else:
         source, triangles, uv = split_seams(mesh.triangles, mesh.uv)
+    relief = mesh.normal_texture
     material = trimesh.visual.material.PBRMaterial(
         name=name,
         baseColorTexture=Image.fromarray(mesh.texture),
+        normalTexture=None if relief is None else Image.fromarray(relief),
         baseColorFactor=np.array([255, 255, 255, 255], np.uint8),
         metallicFactor=0.0,
         roughnessFactor=1.0,

@@ -56,6 +56,8 @@ class Mesh:
         uv: place in the texture of each vertex (V, 2), or of each triangle corner (T, 3, 2) where the texture
             has seams; in [0, 1], (0, 0) the bottom left corner.
         texture: (H, W, 3) uint8 RGB, the top row first; floating point in [0, 1] is converted.
+        normal_texture: (H, W, 3) uint8 tangent-space normal map, see `occface_core.geometry.detail_maps`; .glb
+            alone can hold it.
         normals: (V, 3) unit normals; computed from the triangles when an export needs them if None.
         colours: (V, 3) RGB in [0, 1] for formats and meshes without texture.
         morph_targets: name to (V, 3) mm offsets of expressions.
@@ -67,6 +69,9 @@ class Mesh:
         default=None, converter=attrs.converters.optional(_floats)
     )
     texture: npt.NDArray[np.uint8] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(_picture)
+    )
+    normal_texture: npt.NDArray[np.uint8] | None = attrs.field(
         default=None, converter=attrs.converters.optional(_picture)
     )
     normals: npt.NDArray[np.float32] | None = attrs.field(
@@ -82,10 +87,12 @@ class Mesh:
         _check("vertices", self.vertices, [(count, 3)], "(V, 3)")
         _check("triangles", self.triangles, [(triangles, 3)], "(T, 3)")
         _check("uv", self.uv, [(count, 2), (triangles, 3, 2)], "(V, 2) or (T, 3, 2)")
-        if self.texture is not None:
-            _check("texture", self.texture, [(*self.texture.shape[:2], 3)], "(H, W, 3)")
-            if self.uv is None:
-                raise RecordError("Mesh.texture needs Mesh.uv, which says where each vertex lies in it")
+        for name in ("texture", "normal_texture"):
+            picture = getattr(self, name)
+            if picture is not None:
+                _check(name, picture, [(*picture.shape[:2], 3)], "(H, W, 3)")
+                if self.uv is None:
+                    raise RecordError(f"Mesh.{name} needs Mesh.uv, which says where each vertex lies in it")
         _check("normals", self.normals, [(count, 3)], "(V, 3)")
         _check("colours", self.colours, [(count, 3)], "(V, 3)")
         for name, offsets in self.morph_targets.items():

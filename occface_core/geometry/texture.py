@@ -110,7 +110,7 @@ def bake_texture(
     layers = torch.cat(
         (vertices, vertices[:, other], seen[..., None], mirrored[..., None], filled, shift), -1
     )
-    spread = interpolate(_repeat(texels, batch), triangles, layers).flatten(2).transpose(1, 2)
+    spread = interpolate(repeated(texels, batch), triangles, layers).flatten(2).transpose(1, 2)
     place, place_mirrored, seen_t, mirrored_t, filled_t, shift_t = torch.split(spread, [3, 3, 1, 1, 3, 3], -1)
     found = _look_up(sources, place, intrinsics)
     seen_t = seen_t * (1 - found[..., 4:])
@@ -179,7 +179,8 @@ def _spread(values: Tensor, weights: Tensor, edges: Tensor, weld: Tensor | None)
     return spread if weld is None else spread[:, weld]
 
 
-def _repeat(fragments: Fragments, batch: int) -> Fragments:
+def repeated(fragments: Fragments, batch: int) -> Fragments:
+    """Return fragments of one picture as those of a batch."""
     return Fragments(
         triangle=fragments.triangle.expand(batch, -1, -1),
         barycentric=fragments.barycentric.expand(batch, -1, -1, -1),

@@ -24,6 +24,7 @@ FORMATS = ("glb", "obj", "ply", "stl")
 """Formats that meshes can be written in; glb is always written."""
 
 DOCUMENT = "faces.json"
+_KINDS: Mapping[str, tuple[str, ...]] = {"provenance": ("ply",), "light": ("glb",)}
 
 
 def save(
@@ -130,7 +131,7 @@ def _save_face(
         write_picture(folder / name, pixels)
     meshes = _meshes(face)
     for name, mesh in meshes.items():
-        for kind in ("ply",) if name == "provenance" else kinds:
+        for kind in _KINDS.get(name, kinds):
             mesh.export(folder / f"{name}.{kind}")
     sheet = face_sheet(
         face, meshes, photo=photo, reference=reference, heading=_heading(folder, source), warnings=warnings
@@ -140,7 +141,8 @@ def _save_face(
 
 
 def _meshes(face: FaceBatch) -> dict[str, Mesh]:
-    """Return "base", "mesh" (detailed, textured) and "provenance" (coloured), as far as they are known."""
+    """Return "base", "mesh" (detailed), "light" (details as a picture) and "provenance", as far as they are known."""
+    from occface_core.detail_meshes import light_mesh
     from occface_core.reconstruction import build_mesh, provenance_mesh
 
     if face.shape is None:
@@ -149,6 +151,7 @@ def _meshes(face: FaceBatch) -> dict[str, Mesh]:
     meshes = {"base": base}
     if face.detail is not None:
         meshes["mesh"] = build_mesh(face, detailed=True, texture=base.texture)
+        meshes["light"] = light_mesh(face, base)
         if face.detail.provenance is not None:
             colours = [PROVENANCE_COLOURS[name] for name in PROVENANCE]
             meshes["provenance"] = provenance_mesh(face, base, colours)
