@@ -119,7 +119,7 @@ def _print_table(result: object) -> None:
     caption = "+ better, - worse than the base (p < 0.05, corrected); = the same by construction"
     if shown < len(columns):
         caption += f"; {len(columns) - shown} more columns in results.csv"
-    table = Table(caption=caption)
+    table = Table(title=f"base: {result.rows[0].name()}", caption=caption)
     table.add_column("row", no_wrap=True)
     for head, _ in (*columns[:shown], time):
         table.add_column(head, justify="right", min_width=max(map(len, head.split())))
