@@ -200,7 +200,7 @@ def _costs(result: AblationResult) -> str:
     names_of = result.short_names()
     good = _good(result)
     heads = "".join(f"<th>{html.escape(axis)}</th>" for axis in result.axes)
-    heads += "".join(f"<th>{stage} ms</th>" for stage in TIMED)
+    heads += "".join(f"<th>{stage} ms</th>" for stage in TIMED) + "<th>peak MB</th>"
     rows = []
     for _, row in good:
         cells = [f"<td>{html.escape(label)}</td>" for label in row.labels.values()]
@@ -210,6 +210,8 @@ def _costs(result: AblationResult) -> str:
                 f'<td data-value="{spread.median:.6g}">{spread.median:.1f}<small>{spread.q25:.1f} – {spread.q75:.1f}'
                 "</small></td>" if spread else "<td></td>"
             )  # fmt: skip
+        memory = row.peak_memory_mb
+        cells.append(f'<td data-value="{memory}">{memory:.0f}</td>' if memory else "<td></td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     plots = []
     for name in ("nme", "matte_iou", "hole_psnr", "surface_mm", "vertex_mm", "normal_deg"):
@@ -227,7 +229,7 @@ def _costs(result: AblationResult) -> str:
             )
             plots.append(f"<figure>{scatter(points, 'all stages, ms a face', title)}</figure>")
     return (
-        "<h2>Cost</h2><p>Milliseconds a face, median and quartiles.</p>"
+        "<h2>Cost</h2><p>Milliseconds a face, median and quartiles; highest memory while the row's stages ran.</p>"
         f"<div class='scroll'><table class='sortable'><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody>"
         f"</table></div><div class='plots'>{''.join(plots)}</div>"
     )

@@ -27,6 +27,8 @@ class Surface:
         state: (M,) uint8, `VISIBLE`, `HIDDEN` or `UNSEEN`; None if not known.
         model: name of the face model whose vertices these are; "" for scans.
         ids: (M,) int64 vertices of that model; None for scans.
+        parts: (M,) int8 part of the face, an index into `metrics.estimators.REGIONS`, -1 for none; None if the data
+            set does not divide its scans.
     """
 
     vertices: Floats
@@ -35,6 +37,7 @@ class Surface:
     state: NDArray[np.uint8] | None = None
     model: str = ""
     ids: NDArray[np.int64] | None = None
+    parts: NDArray[np.int8] | None = None
 
 
 @attrs.define(frozen=True, kw_only=True, eq=False)

@@ -48,7 +48,7 @@ def shape_figures(truth: Surface, vertices: Points, model: FaceModel, prefix: st
     state = None if truth.state is None else truth.state[::step]
     marks = found[model.landmarks68[truth.landmark_ids]]
     rotation, shift = rigid_fit(truth.landmarks, marks)
-    surface = _Surface(found, model)
+    surface = SkinSurface(found, model)
     start = points @ rotation.T + shift
     if truth.ids is None:
         figures["landmark_mm"] = float(surface.distances(start).mean())
@@ -84,7 +84,7 @@ def _by_region(name: str, errors: Points, state: NDArray[np.uint8] | None) -> di
     return figures
 
 
-class _Surface:
+class SkinSurface:
     """The mesh of a face model's skin, for nearest points."""
 
     def __init__(self, vertices: Points, model: FaceModel) -> None:

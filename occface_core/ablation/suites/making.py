@@ -22,6 +22,7 @@ SUITES: Mapping[str, str] = MappingProxyType(
         "aflw2000-3d": f"{_HERE}.aflw2000:Aflw2000",
         "celebamask-hq": f"{_HERE}.celebamask:CelebAMask",
         "now": f"{_HERE}.now:Now",
+        "realy": f"{_HERE}.realy:Realy",
     }
 )
 """Name → "module:Class" of the suites that come with the library."""

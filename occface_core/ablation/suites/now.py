@@ -99,7 +99,7 @@ class Now(FolderSuite):
 @lru_cache(maxsize=8)
 def _read_scan(scan: Path, points: Path) -> Surface:
     """Return the scan around its seven points."""
-    vertices = _obj_vertices(scan)
+    vertices = obj_vertices(scan)
     landmarks = read_pp(points)
     if landmarks.shape != (7, 3):
         raise OccfaceError(f"{points}: must hold seven points, got {len(landmarks)}")
@@ -119,7 +119,7 @@ def read_pp(path: Path) -> NDArray[np.float32]:
     return np.array(rows, np.float32).reshape(-1, 3)
 
 
-def _obj_vertices(path: Path) -> NDArray[np.float32]:
+def obj_vertices(path: Path) -> NDArray[np.float32]:
     """Return the vertices (V, 3) of an .obj file."""
     with path.open("rb") as file:
         rows = [line.split()[1:4] for line in file if line.startswith(b"v ")]

@@ -124,7 +124,7 @@ def _sample(face: SyntheticFace, name: str) -> Sample:
         face=face.face.astype(np.float32),
         clean=_bytes(face.clean),
         normals=_detailed_normals(face),
-        surface=_surface(face, model),
+        surface=true_surface(face, model),
         kind=face.kind,
     )
 
@@ -146,7 +146,7 @@ def _detailed_normals(face: SyntheticFace) -> NDArray[np.float32]:
     return np.asarray(normals * (face.face > 0.5), np.float32)
 
 
-def _surface(face: SyntheticFace, model: FaceModel) -> Surface:
+def true_surface(face: SyntheticFace, model: FaceModel) -> Surface:
     """Return the face's skin with what the camera sees of it and what the occluder hides."""
     from occface_core.geometry.resample import sample_pixels
     from occface_core.geometry.visibility import visible_vertices
