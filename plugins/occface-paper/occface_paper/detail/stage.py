@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 WEIGHTS = "bump_unet"
 #: Side of the crops that the network was trained on, px.
 SIDE = 256
+#: Parsing labels on which there may be detail; lips and brows are left to the base shape.
+SKIN = ("skin", "nose")
 #: Standard deviation in px of the fade along the border of what is valid.
 FADE = 2.5
 
@@ -89,7 +91,7 @@ class BumpUNet(DetailRecoverer):
             return FaceDetail(bump=clean.new_zeros(0, 1, size, size), shape=shape)
         with torch.inference_mode():
             picture, alpha = (_at(x.float(), SIDE) for x in (clean, matte.alpha.to(clean)))
-            bump, valid = self._estimate(picture, alpha, shape)
+            bump, valid = self._estimate(picture, alpha, shape, _bare(matte, alpha))
             if self.mirror and shape.model.mirror is not None and bool((alpha > 0.3).any()):
                 bump = mirrored_detail(bump, valid, alpha, shape)
             bump = self.strength * bump * valid
@@ -98,7 +100,9 @@ class BumpUNet(DetailRecoverer):
                 valid = F.interpolate(valid, (size, size), mode="bilinear", align_corners=False)
         return FaceDetail(bump=bump, shape=shape, valid=valid)
 
-    def _estimate(self, picture: Tensor, alpha: Tensor, shape: FaceShape) -> tuple[Tensor, Tensor]:
+    def _estimate(
+        self, picture: Tensor, alpha: Tensor, shape: FaceShape, bare: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Bump (B, 1, 256, 256) mm, and how far it is valid, fading to 0 at the borders."""
         import torch
 
@@ -117,8 +121,25 @@ class BumpUNet(DetailRecoverer):
             picture, alpha, base.normals, base.depth, base.face, shape.translation[:, 2]
         ).contiguous(memory_format=torch.channels_last)
         bump, logits = self._network(given)
-        valid = torch.sigmoid(logits.float()) * base.face
+        valid = torch.sigmoid(logits.float()) * base.face * bare
         return bump.float(), ((blurred(valid, FADE) - 0.5) / 0.4).clamp(0, 1)
+
+
+def _bare(matte: Matte, alpha: Tensor) -> Tensor:
+    """(B, 1, 256, 256) 1 where the parser, if one has run, sees skin, or something hidden that is completed.
+
+    Hair and rims of glasses that the matte leaves out would become ridges.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    if matte.labels is None or not matte.label_names:
+        return torch.ones_like(alpha)
+    bare = [code for code, name in enumerate(matte.label_names) if name in SKIN]
+    seen = torch.isin(matte.labels, torch.as_tensor(bare, device=matte.labels.device).to(matte.labels))
+    side = alpha.shape[-1]
+    seen = F.interpolate(seen[:, None].float(), (side, side), mode="area").to(alpha)
+    return torch.maximum(seen, (alpha > 0.3).to(alpha))
 
 
 def _at(planes: Tensor, side: int) -> Tensor:

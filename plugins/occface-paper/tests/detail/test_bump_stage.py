@@ -125,3 +125,16 @@ def test_it_keeps_its_answer_where_nothing_is_hidden():
     faces = inputs.faces(1)
     bare = attrs.evolve(faces, matte=Matte(alpha=torch.zeros(1, 1, 256, 256)))
     assert torch.equal(run(bare, mirror=True).bump, run(bare, mirror=False).bump)
+
+
+def test_there_is_no_detail_where_the_parser_sees_hair():
+    faces = inputs.faces(1)
+    labels = torch.full((1, 256, 256), 1, dtype=torch.uint8)
+    labels[:, :, 128:] = 2
+    matte = Matte(
+        alpha=torch.zeros(1, 1, 256, 256), labels=labels, label_names=("background", "skin", "hair")
+    )
+    bump = run(attrs.evolve(faces, matte=matte)).bump
+    assert bump[..., :122].any() and not bump[..., 134:].any()
+    hidden = attrs.evolve(matte, alpha=torch.ones(1, 1, 256, 256))
+    assert run(attrs.evolve(faces, matte=hidden)).bump[..., 134:].any()
