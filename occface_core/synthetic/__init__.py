@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from occface_core.synthetic.batched.generation import generate_batch
+    from occface_core.synthetic.batched.sample import SyntheticBatch
     from occface_core.synthetic.dataset import SyntheticFaces
     from occface_core.synthetic.generation import generate
     from occface_core.synthetic.labels import FACE_LABELS, LABEL_NAMES, LABELS
@@ -25,10 +27,12 @@ _HOME = {
     "OCCLUDERS": "occluders.kinds",
     "Occlusion": "occluders.compose",
     "SynthOptions": "options",
+    "SyntheticBatch": "batched.sample",
     "SyntheticFace": "sample",
     "SyntheticFaces": "dataset",
     "add_occluder": "occluders.compose",
     "generate": "generation",
+    "generate_batch": "batched.generation",
     "occlude": "occluders.compose",
     "write": "writing",
 }
@@ -40,10 +44,12 @@ __all__ = [
     "OCCLUDERS",
     "Occlusion",
     "SynthOptions",
+    "SyntheticBatch",
     "SyntheticFace",
     "SyntheticFaces",
     "add_occluder",
     "generate",
+    "generate_batch",
     "occlude",
     "write",
 ]
