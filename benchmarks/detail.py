@@ -23,6 +23,7 @@ Times are CPU time of one process.
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -276,7 +277,7 @@ def main(
     shape: Annotated[str, typer.Option(help="Shape regressor of the fitted base.")] = "landmark_fit",
     methods: Annotated[str, typer.Option(help="Names, separated by commas.")] = ",".join(METHODS),
 ) -> None:
-    """Measure and write one row a figure."""
+    """Measure and write one row a figure; rows of other methods in the file stay."""
     torch.set_num_threads(threads)
     head = about(seed)
     skins = data / "skins"
@@ -288,6 +289,9 @@ def main(
     with torch.inference_mode():
         completed = [inpainter.run(face.photo, face.matte, face.landmarks) for face in drawn]
     rows: list[dict[str, Any]] = []
+    if out.is_file():
+        with out.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["method"] not in methods.split(",")]
     for name in methods.split(","):
         plugin = stage("detail_recoverer", name)
         weights = (plugin.weights_sha256() or "")[:12]

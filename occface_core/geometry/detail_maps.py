@@ -45,7 +45,7 @@ def displacement_map(detail: FaceDetail, size: int = 512) -> Tensor:
     normals = vertex_normals(camera, triangles, weld=weld)
     weights = seen_weights(camera, triangles, shape.intrinsics, shape.size, shape.size, weld=weld)
     layers = torch.cat((camera, normals, weights[..., None]), -1)
-    place, normal, weight = _spread(shape, layers, size).split([3, 3, 1], -1)
+    place, normal, weight = torch.split(_spread(shape, layers, size), [3, 3, 1], -1)
     pixels = torch.nan_to_num(project(place, shape.scaled_intrinsics(int(detail.bump.shape[-1]))))
     bump = sample_pixels(detail.bump.to(camera), pixels[:, :, None])[:, 0]
     cosine = -(unit(place) * unit(normal)).sum(-1, keepdim=True).clamp(-1, 0)
@@ -72,7 +72,8 @@ def normal_map(shape: FaceShape, displacement: Tensor) -> Tensor:
     normals = vertex_normals(shape.vertices, triangles, weld=weld)
     inside = texel_fragments(model.tensor("uv", device), triangles, size).mask[:, None]
     spread = _spread(shape, torch.cat((shape.vertices, normals), -1), size)
-    place, normal = (x.transpose(1, 2).reshape(len(shape), 3, size, size) for x in spread.split([3, 3], -1))
+    parts = torch.split(spread, [3, 3], -1)
+    place, normal = (x.transpose(1, 2).reshape(len(shape), 3, size, size) for x in parts)
     normal = F.normalize(normal, dim=1)
     (place_u, place_v), (height_u, height_v) = _slopes(place, inside), _slopes(displacement, inside)
     place_u, place_v = (p - (p * normal).sum(1, keepdim=True) * normal for p in (place_u, place_v))
