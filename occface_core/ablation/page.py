@@ -60,8 +60,8 @@ def _summary(result: AblationResult) -> str:
         "The first row is the base. Against it, on the same faces: "
         '<b class="better">better</b> and <b class="worse">worse</b> are shown where a paired sign-flip test finds '
         "p &lt; 0.05 after Holm’s correction for the number of rows; “=” marks what is the same by construction; "
-        "where nothing is marked, no difference is shown. Click a heading to sort.</p>"
-        + "".join(f'<p class="worse">{html.escape(text)}</p>' for text in result.warnings())
+        "where nothing is marked, no difference is shown. Bold names differ from the base's. Click a heading to "
+        "sort.</p>" + "".join(f'<p class="worse">{html.escape(text)}</p>' for text in result.warnings())
     )
 
 
@@ -75,8 +75,8 @@ def _table(result: AblationResult) -> str:
     for number, row in _good(result):
         dot = f'<i style="background:{PALETTE[number % len(PALETTE)]}"></i>'
         cells = [
-            f"<td>{dot if place == 0 else ''}{html.escape(label)}</td>"
-            for place, label in enumerate(row.labels.values())
+            f"<td>{dot if place == 0 else ''}{_label(result, axis, label)}</td>"
+            for place, (axis, label) in enumerate(row.labels.items())
         ]
         cells += [_cell(row, name, "") for name in names] + [_cell(row, name, "more") for name in extra]
         total = row.milliseconds.get("total")
@@ -90,6 +90,12 @@ def _table(result: AblationResult) -> str:
         f"<h2>Table</h2>{button}<div class='scroll'><table class='sortable'><thead><tr>{heads}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>{_null(result)}"
     )
+
+
+def _label(result: AblationResult, axis: str, label: str) -> str:
+    """Return what stands on an axis, bold where it is not the base's."""
+    text = html.escape(label)
+    return text if label == result.rows[0].labels[axis] else f"<b>{text}</b>"
 
 
 def _null(result: AblationResult) -> str:
@@ -203,7 +209,7 @@ def _costs(result: AblationResult) -> str:
     heads += "".join(f"<th>{stage} ms</th>" for stage in TIMED) + "<th>peak MB</th>"
     rows = []
     for _, row in good:
-        cells = [f"<td>{html.escape(label)}</td>" for label in row.labels.values()]
+        cells = [f"<td>{_label(result, axis, label)}</td>" for axis, label in row.labels.items()]
         for stage in TIMED:
             spread = row.milliseconds.get(stage)
             cells.append(

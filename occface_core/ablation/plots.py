@@ -91,7 +91,7 @@ def bars(rows: Sequence[Series], unit: str, reference: tuple[str, float] | None 
     for place, row in enumerate(rows):
         y = 15 + step * place
         parts.append(
-            f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{html.escape(_shortened(row.name, 40))}</text>'
+            f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{html.escape(_shortened(row.name, 32))}</text>'
         )
         for point in row.points:
             tip = f"{row.name}: {point.y:.4g} {unit}"

@@ -134,13 +134,14 @@ class AblationResult:
         for row in self.rows:
             changed = [label for axis, label in row.labels.items() if label != first[axis]]
             names.append(" · ".join(changed) or "base")
-        if len(set(names)) == len(names):
-            return names
-        return [  # a label that two axes share needs its axis
-            ", ".join(f"{axis} {label}" for axis, label in row.labels.items() if label != first[axis])
-            or "base"
-            for row in self.rows
-        ]
+        shared = {
+            name for name in names if names.count(name) > 1
+        }  # a label that two axes share needs its axis
+        for number, row in enumerate(self.rows):
+            if names[number] in shared:
+                changed = [f"{axis} {label}" for axis, label in row.labels.items() if label != first[axis]]
+                names[number] = ", ".join(changed) or "base"
+        return names
 
     def warnings(self) -> list[str]:
         """Return what must be known of the rows: stand-ins for plugins that a preset names and nobody installed."""

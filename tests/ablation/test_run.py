@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from occface_core import ablate
+from occface_core.ablation.result import AblationResult, Row
+from occface_core.ablation.runner import Work
 from occface_core.errors import ConfigError, OutputError
 from tests.ablation.small import BASE, CALLS, Failing, NotANumber, SmallSuite
 
@@ -224,3 +226,11 @@ def test_two_processes_do_not_work_in_one_folder(tmp_path):
 
     with only_one(tmp_path), pytest.raises(OccfaceError, match="another ablation is running"):
         ablate(BASE, GRID, SmallSuite(size=1), out=tmp_path)
+
+
+def test_short_names_tell_rows_apart_and_no_more():
+    labels = [("a", "x"), ("b", "x"), ("none", "x"), ("a", "none")]
+    rows = [Row(labels={"matting": one, "filling": other}, stages={}) for one, other in labels]
+    result = AblationResult(axes=("matting", "filling"), design="one_at_a_time", rows=rows, samples=[], kinds=[],
+                            shares=np.zeros(0), reference={}, provenance={}, work=Work())  # fmt: skip
+    assert result.short_names() == ["base", "b", "matting none", "filling none"]
