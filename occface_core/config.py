@@ -236,9 +236,13 @@ def _find(kind: str, plugin: Any, registry: Registry) -> tuple[str, Any, str, st
     return f"{cls.__module__}:{cls.__qualname__}", cls, "", ""
 
 
-@lru_cache(maxsize=256)
 def option_fields(cls: type) -> Mapping[str, attrs.Attribute[Any]]:
     """Return the options of a plugin class: its attrs fields that the constructor takes, by alias."""
+    return _option_fields(cls)
+
+
+@lru_cache(maxsize=256)
+def _option_fields(cls: type) -> Mapping[str, attrs.Attribute[Any]]:
     return {field.alias or field.name: field for field in attrs.fields(cls) if field.init}
 
 

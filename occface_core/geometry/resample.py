@@ -62,12 +62,12 @@ def resample(
     parts = []
     for i in range(samples):
         for j in range(samples):
-            right, down = (j + 0.5) / samples - 0.5, (i + 0.5) / samples - 0.5
+            aside, below = (j + 0.5) / samples - 0.5, (i + 0.5) / samples - 0.5
             torch.add(
-                x * (a * wide), y * (b * wide) + ((c + a * right + b * down) * wide - 1), out=at[0, ..., 0]
+                x * (a * wide), y * (b * wide) + ((c + a * aside + b * below) * wide - 1), out=at[0, ..., 0]
             )
             torch.add(
-                x * (d * high), y * (e * high) + ((f + d * right + e * down) * high - 1), out=at[0, ..., 1]
+                x * (d * high), y * (e * high) + ((f + d * aside + e * below) * high - 1), out=at[0, ..., 1]
             )
             parts.append(F.grid_sample(picture[None], at, padding_mode=outside, align_corners=True)[0])
     return parts[0] if samples == 1 else torch.stack(parts).mean(0)
