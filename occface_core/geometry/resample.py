@@ -34,7 +34,7 @@ def resample(
         outside: "border" repeats the picture's edge outside of it, "zeros" puts 0 there.
 
     Returns:
-        (C, height, width).
+        (C, height, width). Differentiable in `picture`.
     """
     source_height, source_width = picture.shape[-2:]
     (a, b, c), (d, e, f), _ = target_to_source.tolist()
@@ -56,13 +56,13 @@ def resample(
     samples = 1 if reduction / block < 1.05 else 2
     x = torch.arange(width, dtype=picture.dtype, device=picture.device)
     y = torch.arange(height, dtype=picture.dtype, device=picture.device)[:, None]
-    at = torch.empty((1, height, width, 2), dtype=picture.dtype, device=picture.device)
     # what `sample_pixels` does to a grid of pixels, done to the few numbers that make the grid
     wide, high = (2 / max(size - 1, 1) for size in (picture.shape[-1], picture.shape[-2]))
     parts = []
     for i in range(samples):
         for j in range(samples):
             aside, below = (j + 0.5) / samples - 0.5, (i + 0.5) / samples - 0.5
+            at = torch.empty((1, height, width, 2), dtype=picture.dtype, device=picture.device)
             torch.add(
                 x * (a * wide), y * (b * wide) + ((c + a * aside + b * below) * wide - 1), out=at[0, ..., 0]
             )

@@ -215,6 +215,11 @@ def test_cover_is_the_part_of_the_crop_inside_the_photo():
     assert torch.equal(got, torch.tensor(want, dtype=F64))
 
 
+def test_a_crop_is_differentiable_in_its_photo():
+    photo = torch.rand(1, 2, 9, 9, dtype=F64, generator=torch.manual_seed(6), requires_grad=True)
+    assert torch.autograd.gradcheck(lambda one: warp_crop(one, similarity(1.4, 0.2, 1, 1), 4), photo)
+
+
 def test_inputs_stay_and_types_follow():
     photo = torch.rand(1, 3, 50, 50, dtype=F64)
     before = photo.clone()
