@@ -23,30 +23,26 @@ BEGIN, END = "<!-- from benchmarks/paper_ablation.py -->", "<!-- end -->"
 
 AXES = ("landmark_detector", "occlusion_matting", "face_inpainter", "shape_regressor", "detail_recoverer")
 OWN = {
-    "landmark_detector": ("nme", "landmark error, % of the eyes' distance", 1),
-    "occlusion_matting": ("matte_iou", "matte IoU, %", 1),
-    "face_inpainter": ("hole_psnr", "PSNR in the hole, dB", 1),
-    "shape_regressor": ("vertex_mm", "error of the vertices, mm", 2),
-    "detail_recoverer": ("normal_deg", "error of the normals, °", 1),
+    "landmark_detector": "nme",
+    "occlusion_matting": "matte_iou",
+    "face_inpainter": "hole_psnr",
+    "shape_regressor": "vertex_mm",
+    "detail_recoverer": "normal_deg",
 }
-"""Stage → figure that judges it alone, its name, digits."""
+"""Stage → figure that judges it."""
 
-COLUMNS = {
-    "found": ("faces found, %", 0),
-    **{figure: (title, digits) for figure, title, digits in OWN.values()},
-    "vertex_mm_hidden": ("the same, hidden part", 2),
-    "normal_deg_hidden": ("the same, hidden part", 1),
+FIGURES = {
+    "found": ("faces found", "%", 0),
+    "nme": ("landmark error", "% of the eyes' distance", 1),
+    "matte_iou": ("matte IoU", "%", 1),
+    "hole_psnr": ("PSNR in the hole", "dB", 1),
+    "vertex_mm": ("error of the vertices", "mm", 2),
+    "vertex_mm_hidden": ("error of the hidden vertices", "mm", 2),
+    "normal_deg": ("error of the normals", "°", 1),
+    "normal_deg_hidden": ("error of the hidden normals", "°", 1),
 }
-ORDER = (
-    "found",
-    "nme",
-    "matte_iou",
-    "hole_psnr",
-    "vertex_mm",
-    "vertex_mm_hidden",
-    "normal_deg",
-    "normal_deg_hidden",
-)
+"""Column of the table → title, unit, digits."""
+
 QUESTIONS = (
     ("Without matting", "occlusion_matting", "none", ("hole_psnr", "vertex_mm", "normal_deg_hidden")),
     ("Occluders removed by hand (the true matte) instead of automatically", "occlusion_matting", "given",
@@ -68,37 +64,38 @@ Row = dict[str, str]
 def section(rows: list[Row]) -> str:
     """Return what docs/ablation.md says of the table."""
     base, *others = rows
-    paper = ", ".join(f"`{base[axis]}`" for axis in AXES)
+    heads = [f"{title}, {unit}" for title, unit, _ in FIGURES.values()]
     lines = [
-        f"`benchmarks/specs/paper.toml` on {base['faces']} drawn faces; the base is {paper}. One thing is changed in",
-        "each row. `+` better and `-` worse than the base after correction for the number of rows, `=` the same by",
-        "construction, nothing: no difference shown, which on so few faces is not the same as none.",
+        f"On {base['faces']} drawn faces; the base is {', '.join(f'`{base[axis]}`' for axis in AXES)}.",
+        "`+`: better than the base, `-`: worse, both after correction for the number of rows; `=`: the same by",
+        "construction; no mark: no difference shown. Rows of `landmark_detector` find other faces than the base, so",
+        "their later figures are means over other faces; the tests compare faces that both found.",
         "",
-        f"| changed | {' | '.join(COLUMNS[name][0] for name in ORDER)} | ms | peak MB |",
-        "|" + "---|" * (len(ORDER) + 3),
+        f"| changed | {' | '.join(heads)} | ms | peak MB |",
+        "|" + "---|" * (len(heads) + 3),
     ]
     for row in rows:
-        cells = [_cell(row, base, name) for name in ORDER]
-        lines.append(f"| {_changed(row, base)} | {' | '.join(cells)} | {_round(row, 'total_ms', 0)} | "
-                     f"{_round(row, 'peak_memory_mb', 0)} |")  # fmt: skip
+        cells = [_cell(row, base, name) for name in FIGURES]
+        costs = [_round(row, "total_ms", 0), _round(row, "peak_memory_mb", 0)]
+        lines.append(f"| {' | '.join([_changed(row, base), *cells, *costs])} |")
     lines += ["", "In words:", ""]
     for text, axis, value, names in QUESTIONS:
         row = next((one for one in others if one[axis] == value and _only(one, base, axis)), None)
         if row is not None:
             lines.append(f"- **{text}**: {_answers(row, base, names)}.")
-    lines += [
-        "",
-        "Each network of the paper against each alternate, by the figure that judges its stage:",
-        "",
-    ]
-    for axis, (name, title, digits) in OWN.items():
+    lines += ["", "Each stage of the base against each alternate, by the figure that judges that stage:", ""]
+    for axis, name in OWN.items():
+        title, unit, digits = FIGURES[name]
         mine = f"`{base[axis]}` {_round(base, name, digits)}"
-        alternates = [
-            f"`{row[axis]}` {_round(row, name, digits) if row['status'] == 'ok' else 'failed'}{_word(row, name)}"
-            for row in others
-            if _only(row, base, axis) and row[axis] not in ("given", "none")
-        ]
-        lines.append(f"- `{axis}`, {title}: {'; '.join([mine, *alternates])}.")
+        alternates = [row for row in others if _only(row, base, axis) and row[axis] not in ("given", "none")]
+        said = [mine]
+        for verdict, words in (("better", "better than it"), ("worse", "worse"), ("", "no difference shown")):
+            named = [f"`{row[axis]}` {_round(row, name, digits)}" for row in alternates
+                     if row["status"] == "ok" and row.get(f"{name}_verdict", "") == verdict]  # fmt: skip
+            said += [f"{words}: {', '.join(named)}"] if named else []
+        failed = [f"`{row[axis]}`" for row in alternates if row["status"] != "ok"]
+        said += [f"failed: {', '.join(failed)}"] if failed else []
+        lines.append(f"- `{axis}`, {title} in {unit}: {'; '.join(said)}.")
     return "\n".join(lines) + "\n"
 
 
@@ -107,8 +104,7 @@ def _only(row: Row, base: Row, axis: str) -> bool:
 
 
 def _changed(row: Row, base: Row) -> str:
-    changed = [f"{axis} `{row[axis]}`" for axis in AXES if row[axis] != base[axis]]
-    return ", ".join(changed) or "nothing (base)"
+    return ", ".join(f"{axis} `{row[axis]}`" for axis in AXES if row[axis] != base[axis]) or "nothing (base)"
 
 
 def _round(row: Row, name: str, digits: int) -> str:
@@ -116,15 +112,11 @@ def _round(row: Row, name: str, digits: int) -> str:
 
 
 def _cell(row: Row, base: Row, name: str) -> str:
-    text = _round(row, name, COLUMNS[name][1])
-    if row is not base and row.get(name) and not row.get(f"{name}_p"):
-        return f"{text} ="
-    return f"{text} {({'better': '+', 'worse': '-'}).get(row.get(f'{name}_verdict', ''), '')}".rstrip()
-
-
-def _word(row: Row, name: str) -> str:
-    verdict = row.get(f"{name}_verdict", "")
-    return f" ({verdict})" if verdict else ""
+    text = _round(row, name, FIGURES[name][2])
+    sign = {"better": "+", "worse": "-"}.get(row.get(f"{name}_verdict", ""), "")
+    if row is not base and row.get(f"{name}_delta") and not row.get(f"{name}_p"):
+        sign = "="
+    return f"{text} {sign}".rstrip()
 
 
 def _answers(row: Row, base: Row, names: tuple[str, ...]) -> str:
@@ -132,18 +124,17 @@ def _answers(row: Row, base: Row, names: tuple[str, ...]) -> str:
         return "failed"
     parts = []
     for name in names:
-        if not row.get(name) or not base.get(name):
+        title, unit, digits = FIGURES[name]
+        delta = row.get(f"{name}_delta")
+        if not delta:
             continue
-        digits = COLUMNS[name][1]
-        title = (
-            COLUMNS[name][0]
-            if "hidden" not in name
-            else f"{COLUMNS[name.removesuffix('_hidden')][0]}, hidden part"
-        )
         what = row.get(f"{name}_verdict") or "no difference shown"
-        # the difference is that of faces which both rows know; the means may be over others
-        parts.append(f"{title} {_round(base, name, digits)} → {_round(row, name, digits)} ({what})")
-    return "; ".join(parts)
+        if row.get(f"{name}_n") == base.get(f"{name}_n"):
+            change = f"{_round(base, name, digits)} → {_round(row, name, digits)} {unit}"
+        else:
+            change = f"{float(delta):+.{digits}f} {unit} on the faces that both found"
+        parts.append(f"{title} {change} ({what})")
+    return "; ".join(parts) or "not measured"
 
 
 def read(path: Path = TABLE) -> list[Row]:
