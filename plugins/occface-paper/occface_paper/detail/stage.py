@@ -56,13 +56,14 @@ class BumpUNet(DetailRecoverer):
         import torch
 
         from occface_paper.detail.network import BumpNetwork
+        from occface_paper.fuse import folded
         from occface_paper.weights import load_weights, weights_path
 
         state, metadata = load_weights(weights_path(WEIGHTS, self.weights))
         network = BumpNetwork(tuple(json.loads(metadata["widths"])), int(metadata["fold"]))
         network.load_state_dict(state)
         network.requires_grad_(False)
-        self._network = network.eval().to(device).to(memory_format=torch.channels_last)
+        self._network = folded(network).to(device).to(memory_format=torch.channels_last)
 
     def weights_sha256(self) -> str | None:
         """Return the hash of the network's weights."""
