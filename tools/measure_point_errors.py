@@ -20,8 +20,9 @@ import typer
 from torch import Tensor
 
 from occface_classic.shape.landmark_basis import LandmarkBasis
+from occface_classic.shape.landmark_term import jaw_metric
 from occface_classic.shape.point_errors import DOUBT, MIRRORED, TABLE, doubt
-from occface_classic.shape.solver import _jaw_metric, _start
+from occface_classic.shape.solver import start_pose
 from occface_core.facemodel import FaceModel
 from occface_core.geometry.align import crop_to_photo, inverse, transform_points
 from occface_core.geometry.camera import angles_from_rotation, intrinsics, project, to_camera
@@ -103,7 +104,7 @@ def joined(a: Found, b: Found) -> Found:
 def table(each: Found, side: int = 256) -> dict[str, np.ndarray]:
     """Return the arrays of `PointErrors`."""
     both = joined(each, mirrored(each, side))
-    rotation, _ = _start(
+    rotation, _ = start_pose(
         both.points.double(), torch.ones_like(both.confidence).double(), intrinsics(side).double()
     )
     yaw = torch.rad2deg(angles_from_rotation(rotation)[:, 1])
@@ -112,7 +113,7 @@ def table(each: Found, side: int = 256) -> dict[str, np.ndarray]:
         weight = torch.exp(-0.5 * ((yaw - centre) / WIDTH) ** 2)
         weight = weight / weight.sum()
         mean = (weight[:, None, None] * both.error).sum(0)
-        away = (_jaw_metric(both.points.double()) @ (both.error - mean)[..., None])[..., 0]
+        away = (jaw_metric(both.points.double()) @ (both.error - mean)[..., None])[..., 0]
         whole = (away / (NOISE * doubt(both.confidence))[..., None]).flatten(1)
         covariance = (whole * weight[:, None]).T @ whole
         covariances.append((1 - SHRINK) * covariance + SHRINK * torch.diag(covariance.diagonal()))

@@ -13,6 +13,7 @@ from occface_classic.matting.grabcut import GrabCut
 from occface_classic.matting.landmark_hull import LandmarkHull
 from occface_classic.shape.landmark_fit import LandmarkFit
 from occface_classic.shape.mean import MeanShape
+from occface_classic.shape.photometric_fit import PhotometricFit
 from occface_core import Registry
 from occface_core.testing import parametrize_checks
 
@@ -44,6 +45,11 @@ def test_symmetry(check) -> None:
 
 @parametrize_checks(LandmarkFit)
 def test_landmark_fit(check) -> None:
+    check()
+
+
+@parametrize_checks(PhotometricFit)
+def test_photometric_fit(check) -> None:
     check()
 
 
