@@ -127,7 +127,8 @@ def test_both_paths_draw_from_the_same_distribution():
     # a lock of hair may fall otherwise: how it is drawn hangs on the light, which is guessed on the host
     np.testing.assert_allclose(shares[0], shares[1], atol=0.01)
     assert np.quantile(np.abs(hidden[0] - hidden[1]), 0.9) < 0.02
-    assert abs(hidden[0].mean() - hidden[1].mean()) < 0.01
+    other = np.array(["hair" not in kind for kind in batch.kind])
+    assert np.abs(hidden[0] - hidden[1])[other].mean() < 0.002
     assert [face.kind for face in faces] == list(batch.kind)
     assert abs(np.mean([f.visible for f in faces]) - float(batch.visible.mean())) < 0.01
 
