@@ -66,7 +66,7 @@ class Changes:
             out = _jpeg(out, self.quality)
         if self.grey:
             out = np.asarray(cv2.transform(out, np.tile(np.array(LUMA, np.float32), (3, 1))))
-        return np.clip(out, 0, 1).astype(np.float32)
+        return np.asarray(np.clip(out, 0, 1), np.float32)
 
 
 def degrade(images: list[np.ndarray], rng: np.random.Generator, strength: float = 1.0) -> list[np.ndarray]:

@@ -38,7 +38,7 @@ def wrinkle_map(
     for k in range(len(KINDS)):
         total += np.float32(gains[k]) * maps[k, variants[k]]
     relief = cv2.GaussianBlur(octaves(rng, SIDE, SIDE, RELIEF, count=2), (0, 0), 2)
-    return total + np.float32(between(rng, 0, 0.7)) * relief * positions(model)[1]
+    return np.asarray(total + np.float32(between(rng, 0, 0.7)) * relief * positions(model)[1])
 
 
 def wrinkle_gains(

@@ -27,7 +27,7 @@ def degrade(pictures: Sequence[Tensor], changes: Sequence[Changes]) -> list[Tens
     every = _noise(every, changes, count)
     every = _jpeg(every, changes, count)
     every = _grey(every, changes, count)
-    return list(every.clamp(0, 1).split(batch))
+    return list(torch.split(every.clamp(0, 1), batch))
 
 
 def _rows(chosen: Sequence[int], batch: int, count: int, device: torch.device) -> Tensor:

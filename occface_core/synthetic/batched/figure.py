@@ -105,7 +105,8 @@ def seen_triangles(body: Bodies, fixed: Constants) -> Tensor:
     corner = body.whole.double()[:, fixed.triangles]
     normal = torch.linalg.cross(corner[:, :, 1] - corner[:, :, 0], corner[:, :, 2] - corner[:, :, 0])
     away = (normal * (eye - corner[:, :, 0])).sum(-1) <= 0
-    return body.worn & ~(away & fixed.outside)
+    kept: Tensor = body.worn & ~(away & fixed.outside)
+    return kept
 
 
 def attributes(
@@ -126,18 +127,18 @@ def attributes(
     weights = stacked([plan.face.albedo for plan in plans], device, torch.float64)
     colour = (fixed.albedo_mean + weights @ fixed.albedo).float().reshape(batch, count, 3)
     table[:, count:, [shading.S, shading.T]] = stacked([plan.sheet_coordinates for plan in plans], device)
-    grown = stacked([np.float32(plan.wear.hairline <= 1) for plan in plans], device)
+    grown = stacked([np.asarray(plan.wear.hairline <= 1, np.float32) for plan in plans], device)
     table[:, :count, shading.HAIR] = grown[:, None] * fixed.scalp
     table[:, count:, shading.HAIR] = 1
-    beard = stacked([np.float32(plan.beard) for plan in plans], device)
+    beard = stacked([np.asarray(plan.beard, np.float32) for plan in plans], device)
     table[:, :count, shading.BEARD] = beard[:, None] * fixed.beard
     share = torch.maximum((fixed.scalp * 6).clamp(0, 1), fixed.painted_hair)[None, :, None]
     plain = _median(colour[:, fixed.forehead]).clamp(BARE, PALE)[:, None]
     table[:, :count, :3] = colour.clamp(BARE, PALE) * (1 - share) + share * plain
-    gloss = stacked([np.float32(plan.face.gloss) for plan in plans], device)
+    gloss = stacked([np.asarray(plan.face.gloss, np.float32) for plan in plans], device)
     table[:, :count, shading.GLOSS] = gloss[:, None] * fixed.gloss[:, 0] + fixed.gloss[:, 1]
     table[:, count:, shading.GLOSS] = 0.02
-    ambient = stacked([np.float32(plan.ambient) for plan in plans], device)
+    ambient = stacked([np.asarray(plan.ambient, np.float32) for plan in plans], device)
     table[:, :count, shading.AMBIENT] = 1 - ambient[:, None] * (1 - fixed.openness)
     table[:, count:, shading.AMBIENT] = 0.95
     table[:, :, shading.LIT] = 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import attrs
 import numpy as np
 import torch
 from torch import Tensor
@@ -116,9 +118,7 @@ def _coefficients(plans: Sequence[FacePlan], drawn: Figures) -> dict[str, Tensor
 
 def joined(parts: Sequence[SyntheticBatch]) -> SyntheticBatch:
     """Return several batches of one set as one."""
-    import attrs
-
-    fields = {}
+    fields: dict[str, Any] = {}
     for field in attrs.fields(SyntheticBatch):
         values = [getattr(part, field.name) for part in parts]
         if isinstance(values[0], Tensor):

@@ -229,8 +229,10 @@ def _needed(model: FaceModel) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray,
     if model.contour is not None:
         wanted[model.contour.ravel()] = True
     rows = np.flatnonzero(wanted)
-    cut = (np.ascontiguousarray(basis[:, rows]) for basis in (model.identity, model.expression))
-    return rows, (model.mean[rows], *cut)
+    identity, expression = (
+        np.ascontiguousarray(basis[:, rows]) for basis in (model.identity, model.expression)
+    )
+    return rows, (model.mean[rows], identity, expression)
 
 
 def _some_vertices(

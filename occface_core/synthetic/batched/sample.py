@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from torch import Tensor
@@ -84,7 +84,7 @@ class SyntheticBatch:
 
     def __getitem__(self, number: int) -> SyntheticFace:
         """Return one face as `generate` would, its arrays on the CPU."""
-        one = {
+        one: dict[str, Any] = {
             field.name: value[number].cpu().numpy()
             for field in attrs.fields(type(self))
             if isinstance(value := getattr(self, field.name), Tensor)

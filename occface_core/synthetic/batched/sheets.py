@@ -228,7 +228,7 @@ def _stamp(seen: Tensor, nearest: Tensor, stamps: Sequence[Sequence[Stamp]]) -> 
 
 def _lit(seen: Tensor, lights: Sequence[Light]) -> Tensor:
     """Return the premultiplied RGBA (B, H, W, 4) of what is seen: wrapped Lambert, sky, Blinn."""
-    colour, normal, gloss, cover = seen.split((3, 3, 1, 1), -1)
+    colour, normal, gloss, cover = torch.split(seen, [3, 3, 1, 1], -1)
 
     def put(name: str) -> Tensor:
         values = np.stack([getattr(light, name) for light in lights]).astype(np.float32)
