@@ -14,6 +14,7 @@ from occface_paper.landmarks.crop import apply
 from occface_paper.landmarks.data import FaceCrops
 from occface_paper.landmarks.symmetry import MIRROR_68
 from occface_paper.pasting import OccluderBank
+from occface_paper.shape.found import FoundPoints
 from occface_paper.shape.view import moved_crop, to_nominal
 from occface_paper.synthetic_bank import SIDE, SyntheticBank
 
@@ -31,6 +32,10 @@ PARTS = (
     slice(42, 48),
     slice(48, 68),
 )
+#: Share of the synthetic samples with points as the landmark network finds them; the others have true ones with noise.
+FOUND_SHARE = 0.65
+#: How often nobody noticed which points an occluder hides.
+UNNOTICED = 0.25
 #: What is shown of an occluded face: the whole face, the occluder, or a crude completion.
 SHOWN = {"clean": 0.5, "occluded": 0.25, "completed": 0.25}
 
@@ -72,7 +77,7 @@ def completed(image: np.ndarray, matte: np.ndarray) -> np.ndarray:
     return np.clip(image * (1 - hidden) + hidden * total / weight[..., None], 0, 255).astype(np.uint8)
 
 
-def found_points(
+def noisy_points(
     points: np.ndarray, visible: np.ndarray, rng: np.random.Generator, side: int = SIDE
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points (68, 2) px as a detector would give them, in units of the crop, and the trust (68,) in each."""
@@ -100,21 +105,29 @@ class SyntheticSampler:
         bank: the faces.
         chosen: (N,) indices to draw from.
         size: side of the samples, px.
+        found: points that the landmark network finds on them; without, all points are the true ones with noise.
     """
 
     bank: SyntheticBank
     chosen: np.ndarray
     size: int = 128
+    found: FoundPoints | None = None
 
     def draw(self, rng: np.random.Generator) -> Row:
         """One sample, see `sample_of`."""
         index = int(self.chosen[int(rng.integers(len(self.chosen)))])
         shown = str(rng.choice(list(SHOWN), p=list(SHOWN.values())))
-        return sample_of(self.bank, index, self.size, rng, shown)
+        given = self.found if rng.random() < FOUND_SHARE else None
+        return sample_of(self.bank, index, self.size, rng, shown, given)
 
 
 def sample_of(
-    bank: SyntheticBank, index: int, size: int, rng: np.random.Generator | None, shown: str = "clean"
+    bank: SyntheticBank,
+    index: int,
+    size: int,
+    rng: np.random.Generator | None,
+    shown: str = "clean",
+    found: FoundPoints | None = None,
 ) -> Row:
     """One face of the bank as network input and truth.
 
@@ -124,6 +137,7 @@ def sample_of(
         size: side of the pictures, px.
         rng: of the augmentation; None for the picture as it is, with exact points.
         shown: "clean", "occluded" or "completed".
+        found: give the points that were found on the picture; None for the true ones.
 
     Returns:
         crop: (3, size, size) uint8, what the network sees.
@@ -153,7 +167,15 @@ def sample_of(
     visible = bank.visible[index].astype(float)
     if rng is not None and rng.random() < 0.3:
         marked = apply(change, bank.landmarks[index].astype(float))
-    points, trust = found_points(marked, visible, rng) if rng is not None else (to_units(marked), visible)
+    if found is not None:
+        there, trust = found.of(index, shown)
+        if shown != "clean":
+            trust = trust * shows_through(bank.occluder[index], there, rng)
+        points = to_units(apply(change, there))
+    elif rng is not None:
+        points, trust = noisy_points(marked, visible, rng)
+    else:
+        points, trust = to_units(marked), visible
     return packed(
         seen,
         clean,
@@ -169,6 +191,14 @@ def sample_of(
         marks=marked,
         plain=np.float32(plain and not bank.hard[index]),
     )
+
+
+def shows_through(occluder: np.ndarray, points: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+    """(68,) what a matte leaves of the trust in points (68, 2) px: 0 behind the occluder, at times all of it."""
+    if rng is not None and rng.random() < UNNOTICED:
+        return np.ones(68)
+    x, y = np.round(points).astype(int).clip(0, SIDE - 1).T
+    return np.where(occluder[y, x] > 127, 0.0, 1.0)
 
 
 def to_units(points: np.ndarray, side: int = SIDE) -> np.ndarray:
@@ -226,7 +256,7 @@ class PhotoSampler:
         shows = (alpha[place[:, 1], place[:, 0]] < 0.5).astype(float)
         rows = []
         for seen, visible in ((free, np.ones(68)), (hidden, shows)):
-            units, trust = found_points(points, visible, rng)
+            units, trust = noisy_points(points, visible, rng)
             rows.append(packed(degraded(seen, rng), free, units, trust, marks=points))
         return rows[0], rows[1]
 

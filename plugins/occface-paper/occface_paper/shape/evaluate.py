@@ -13,6 +13,7 @@ from occface_core.geometry.camera import intrinsics, project, to_camera
 from occface_paper.shape.augment import AlignedFaces, packed, sample_of, to_units
 from occface_paper.shape.basis import SEVEN, FaceBasis
 from occface_paper.shape.coefficients import Estimate
+from occface_paper.shape.found import FoundPoints
 from occface_paper.shape.network import CoefficientNetwork
 from occface_paper.shape.refine import closed_form
 from occface_paper.synthetic_bank import SyntheticBank
@@ -67,12 +68,20 @@ def shape_errors(found: Tensor, truth: Tensor, basis: FaceBasis) -> dict[str, Te
 
 
 def noisy_rows(
-    bank: SyntheticBank, chosen: np.ndarray, size: int, shown: str, noise: float = NOISE
+    bank: SyntheticBank,
+    chosen: np.ndarray,
+    size: int,
+    shown: str,
+    noise: float = NOISE,
+    found: FoundPoints | None = None,
 ) -> dict[str, Tensor]:
-    """Held-out faces of the bank as one batch; their points with seeded noise of ``noise`` px."""
+    """Held-out faces of the bank as one batch; with found points, or with true ones and noise of ``noise`` px."""
     rows = []
     for index in chosen:
-        row = sample_of(bank, int(index), size, None, shown)
+        row = sample_of(bank, int(index), size, None, shown, found)
+        if found is not None:
+            rows.append(row)
+            continue
         shift = np.random.default_rng(int(index)).normal(size=(68, 2)) * noise
         rows.append(row | {"points": to_units(row["marks"] + shift).astype(np.float32)})
     return {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}

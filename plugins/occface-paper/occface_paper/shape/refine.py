@@ -23,7 +23,7 @@ JAW_TRUST = 0.4
 #: Colour error that still counts as skin; neighbouring points err together, so a face counts as so many.
 COLOUR_NOISE, COLOUR_POINTS = 0.06, 100.0
 #: Standard deviation of a landmark (px of 256) and steps of the fit that the network begins with.
-START_NOISE, START_STEPS = 3.0, 4
+START_NOISE, START_STEPS = 6.0, 4
 
 
 def fitted_to_points(basis: FaceBasis, points: Tensor, trust: Tensor) -> Tensor:

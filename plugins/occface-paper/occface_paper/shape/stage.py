@@ -27,7 +27,8 @@ class CoefficientNet(ShapeRegressor):
     Attributes:
         size: side in px at which the network sees the crop.
         refine_steps: Gauss-Newton steps that pull pose, identity and expression from the network's estimate, as far
-            as it is unsure, to the landmarks; after them light and albedo are fitted to the skin's colours. 0: none.
+            as it is unsure, to the landmarks; after them light and albedo are fitted to the skin's colours. Worth it
+            where points are exact, placed by hand say; found points err more than the network allows for. 0: none.
         noise: standard deviation of a trusted landmark in those steps, pixels at crop size 256.
         colour: whether the light and albedo are fitted after the steps.
         weights: folder of `coefficient_net.safetensors`; None for the installed ones.
@@ -38,8 +39,8 @@ class CoefficientNet(ShapeRegressor):
     licence: ClassVar[str] = "Apache-2.0; weights trained on research-only photos, see the model card"
 
     size: int = attrs.field(default=128, validator=[validators.instance_of(int), validators.ge(64)])
-    refine_steps: int = attrs.field(default=2, validator=[validators.instance_of(int), validators.ge(0)])
-    noise: float = attrs.field(default=3.0, converter=float, validator=validators.gt(0))
+    refine_steps: int = attrs.field(default=0, validator=[validators.instance_of(int), validators.ge(0)])
+    noise: float = attrs.field(default=6.0, converter=float, validator=validators.gt(0))
     colour: bool = attrs.field(default=True, validator=validators.instance_of(bool))
     weights: str | None = None
     deep3d: str | None = None

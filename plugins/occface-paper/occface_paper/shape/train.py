@@ -21,6 +21,7 @@ from occface_paper.shape.augment import AlignedFaces, SyntheticSampler
 from occface_paper.shape.basis import FaceBasis
 from occface_paper.shape.coefficients import GROUPS, Estimate, split
 from occface_paper.shape.evaluate import noisy_rows, photo_rows, validate, with_start
+from occface_paper.shape.found import FoundPoints
 from occface_paper.shape.losses import (
     doubt_loss,
     form_loss,
@@ -84,7 +85,7 @@ class ShapeTraining:
     coefficient: float = 0.3
     light: float = 0.3
     photometric: float = 4.0
-    photo_point: float = 0.3
+    photo_point: float = 0.15
     prior: float = 0.04
     agreement: float = 0.3
     doubt: float = 0.03
@@ -266,7 +267,8 @@ def train_shape(
         else SyntheticBank.kept(out / "synthetic", count, seed, skins=data / "skins")
     )
     train, held_out = bank.split()
-    sampler = SyntheticSampler(bank=bank, chosen=train, size=settings.size)
+    found = FoundPoints.kept(out / "found.npz", bank, seed)
+    sampler = SyntheticSampler(bank=bank, chosen=train, size=settings.size, found=found)
     faces = photos = None
     if settings.pairs:
         crops = load_face_crops(data, folders or PHOTOS, limit)
@@ -321,7 +323,11 @@ def train_shape(
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
         average = WeightAverage(network=network, steps=saved["step"], state=saved["average"])
-    test = {kind: noisy_rows(bank, held_out, settings.size, kind) for kind in ("clean", "completed")}
+    test = {
+        "exact": noisy_rows(bank, held_out, settings.size, "clean"),
+        "clean": noisy_rows(bank, held_out, settings.size, "clean", found=found),
+        "completed": noisy_rows(bank, held_out, settings.size, "completed", found=found),
+    }
     test = {kind: with_start(rows, begin) for kind, rows in test.items()}
     test_photos = None
     if faces is not None and faces.is_val.any():

@@ -43,8 +43,8 @@ def make() -> CoefficientNet:
     return CoefficientNet(weights=weights())
 
 
-def plain() -> CoefficientNet:
-    return CoefficientNet(weights=weights(), refine_steps=0)
+def refined() -> CoefficientNet:
+    return CoefficientNet(weights=weights(), refine_steps=2)
 
 
 @parametrize_checks(make)
@@ -52,8 +52,8 @@ def test_the_contract(check) -> None:
     check()
 
 
-@parametrize_checks(plain)
-def test_the_contract_without_refinement(check) -> None:
+@parametrize_checks(refined)
+def test_the_contract_with_refinement(check) -> None:
     check()
 
 

@@ -18,9 +18,10 @@ from occface_paper.shape.augment import (
     AlignedFaces,
     SyntheticSampler,
     completed,
-    found_points,
     mirrored,
+    noisy_points,
     sample_of,
+    shows_through,
 )
 from occface_paper.shape.coefficients import Estimate, split
 from occface_paper.shape.evaluate import (
@@ -31,6 +32,7 @@ from occface_paper.shape.evaluate import (
     shape_errors,
     synthetic_figures,
 )
+from occface_paper.shape.found import FoundPoints
 from occface_paper.synthetic_bank import SyntheticBank, draw_bank
 from occface_paper.train import app
 from occface_paper.weights import load_weights
@@ -122,6 +124,27 @@ def test_a_hidden_face_keeps_its_truth(bank: SyntheticBank, shown: str) -> None:
         np.testing.assert_array_equal(free[name], hidden[name])
 
 
+def test_points_are_found_once_and_near_the_faces(bank: SyntheticBank, tmp_path: Path, monkeypatch) -> None:
+    found = FoundPoints.kept(tmp_path / "found.npz", bank)
+    apart = np.linalg.norm(found.clean - bank.outline, axis=-1)[:, 17:]
+    assert np.median(apart) < 10  # px of 256
+    assert found.photo_trust.min() >= 0 and found.clean_trust.max() <= 1
+    monkeypatch.setattr("occface_paper.shape.found.find_points", None)
+    np.testing.assert_array_equal(FoundPoints.kept(tmp_path / "found.npz", bank).photo, found.photo)
+    row = sample_of(bank, 1, 64, None, found=found)
+    np.testing.assert_allclose((row["points"] + 1) * 128 - 0.5, found.clean[1], atol=1e-3)
+
+
+def test_trust_ends_behind_the_occluder() -> None:
+    occluder = np.zeros((256, 256), np.uint8)
+    occluder[:, :128] = 255
+    points = np.stack([np.linspace(0, 255, 68), np.full(68, 40.0)], 1)
+    kept = shows_through(occluder, points, None)
+    assert (kept[points[:, 0] < 127] == 0).all() and (kept[points[:, 0] > 128] == 1).all()
+    drawn = [shows_through(occluder, points, np.random.default_rng(seed)).min() for seed in range(60)]
+    assert 0.1 < np.mean(drawn) < 0.5  # at times nobody notices
+
+
 def test_sampling_is_seeded(bank: SyntheticBank) -> None:
     sampler = SyntheticSampler(bank=bank, chosen=np.arange(4))
     a, b = (sampler.draw(np.random.default_rng(1)) for _ in range(2))
@@ -142,7 +165,7 @@ def test_points_are_noisy_but_near() -> None:
     points = np.full((68, 2), 100.0)
     moves = []
     for seed in range(40):
-        found, trust = found_points(points, np.ones(68), np.random.default_rng(seed))
+        found, trust = noisy_points(points, np.ones(68), np.random.default_rng(seed))
         moves.append(np.abs((found + 1) * 128 - 0.5 - points).mean())
         assert trust.min() >= 0 and trust.max() <= 1
     assert 0.5 < np.mean(moves) < 4
