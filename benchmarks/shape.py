@@ -14,11 +14,13 @@ Truths are ``embedded`` (the model that the methods are built on, new identities
 
 ``told apart``: how often two photos of a person give nearer shapes, expression taken off, than photos of two.
 With ``--data``, shapes are also projected into the validation photos: error of the 68 points by the distance of the
-outer eye corners. Time is CPU time in one process. ``--kept DIR`` keeps the drawn faces for the next run.
+outer eye corners. Time is CPU time in one process. ``--kept DIR`` keeps the drawn faces for the next run. Rows of
+methods that are not measured this time stay in the table.
 """
 
 from __future__ import annotations
 
+import csv
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -115,39 +117,41 @@ def of_truth(name: str, stage: Any, cases: list[Case]) -> list[tuple[str, str, f
     return rows
 
 
-def of_photos(stage: Any, data: Path, count: int) -> list[tuple[str, str, float, int]]:
-    """Return the error of the projected points on validation photos, with hand-placed and with found points."""
+def photo_cases(data: Path, count: int) -> list[tuple[str, torch.Tensor, Landmarks, torch.Tensor]]:
+    """Return (label, crop, points given to the shape, true points) of validation photos, marked and found."""
     from classic import load
 
     detector = Registry().get("landmark_detector", "mobilenet_v3")()
     detector.setup("cpu")
     photos = load(data, "faces68", count)
-    eyes = (photos.points[:, 36] - photos.points[:, 45]).norm(dim=-1, keepdim=True)
-    errors: dict[str, list[torch.Tensor]] = defaultdict(list)
+    cases = []
     with torch.inference_mode():
-        for image, points, unit in zip(photos.image, photos.points, eyes, strict=True):
+        for image, points in zip(photos.image, photos.points, strict=True):
+            cases.append(("hand-placed points", image[None], Landmarks(points=points[None]), points))
             answer = detector.run(image[None])
-            given = {"hand-placed points": Landmarks(points=points[None])}
             if len(answer):
                 one = (answer.points - points).norm(dim=-1).mean(1).argmin()
-                given["found points"] = Landmarks(
-                    points=answer.points[one][None], confidence=answer.confidence[one][None]
-                )
-            for label, landmarks in given.items():
-                shape = stage.run(image[None], landmarks)
-                errors[label].append(100 * (shape.landmarks()[0] - points).norm(dim=-1) / unit)
+                found = Landmarks(points=answer.points[one][None], confidence=answer.confidence[one][None])
+                cases.append(("found points", image[None], found, points))
+    return cases
+
+
+def of_photos(
+    stage: Any, cases: list[tuple[str, torch.Tensor, Landmarks, torch.Tensor]]
+) -> list[tuple[str, str, float, int]]:
+    """Return the error of the shape's own points projected into photos."""
+    errors: dict[str, list[torch.Tensor]] = defaultdict(list)
+    with torch.inference_mode():
+        for label, image, landmarks, points in cases:
+            unit = (points[36] - points[45]).norm()
+            shape = stage.run(image, landmarks)
+            errors[label].append(100 * (shape.landmarks()[0] - points).norm(dim=-1) / unit)
     rows = []
     for label, each in errors.items():
-        error = torch.stack(each)
-        rows.append((f"validation photos, {label}", "projected NME percent", float(error.mean()), len(error)))
-        rows.append(
-            (
-                f"validation photos, {label}",
-                "projected NME percent, without jaw",
-                float(error[:, 17:].mean()),
-                len(error),
-            )
-        )
+        error, condition = torch.stack(each), f"validation photos, {label}"
+        rows.append((condition, "projected NME percent", float(error.mean()), len(error)))
+        inner = float(error[:, 17:].mean())
+        rows.append((condition, "projected NME percent, without jaw", inner, len(error)))
     return rows
 
 
@@ -168,6 +172,7 @@ def main(
     """Measure and write one row a figure."""
     torch.set_num_threads(threads)
     head, rows = about(seed), []
+    real = [] if data is None else photo_cases(data, photos)
     cases = {choice: drawn(choice, faces, persons, seed, kept) for choice in truth.split(",")}
 
     def add(name: str, weights: str, choice: str, found: list[tuple[str, str, float, int]]) -> None:
@@ -192,8 +197,12 @@ def main(
         weights = (stage.weights_sha256() or "")[:12]
         for choice, some in cases.items():
             add(name, weights, choice, of_truth(name, stage, some))
-        if data is not None:
-            add(name, weights, "photos", of_photos(stage, data, photos))
+        if real:
+            add(name, weights, "photos", of_photos(stage, real))
+    measured = {row["method"] for row in rows}
+    if out.is_file():
+        with out.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["method"] not in measured] + rows
     write(out, rows)
 
 

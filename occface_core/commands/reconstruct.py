@@ -20,7 +20,11 @@ SET = typer.Option(
 )
 DEVICE = typer.Option("cpu", "--device", "-d", help="cpu, cuda, or auto.")
 FORMAT = typer.Option(
-    [], "--format", "-f", help="Meshes also as obj, ply or stl (glb is always there). Repeatable."
+    [],
+    "--format",
+    "-f",
+    help="Meshes also as obj, ply or stl (glb is always there); expressions: a glb with morph targets; "
+    "albedo: a glb without the photo's light. Repeatable.",
 )
 
 

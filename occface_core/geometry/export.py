@@ -45,7 +45,8 @@ def _files(mesh: Mesh, path: Path, suffix: str) -> dict[Path, bytes]:
         return {path: _bytes(trimesh.exchange.ply.export_ply(_coloured(mesh), vertex_normal=True))}
     textured = _textured(mesh, path.stem)
     if suffix == ".glb":
-        return {path: _bytes(trimesh.exchange.gltf.export_glb(textured, include_normals=True))}
+        content = _bytes(trimesh.exchange.gltf.export_glb(textured, include_normals=True))
+        return {path: _with_expressions(mesh, content) if mesh.morph_targets else content}
     text, beside = trimesh.exchange.obj.export_obj(
         textured,
         include_normals=True,
@@ -58,6 +59,17 @@ def _files(mesh: Mesh, path: Path, suffix: str) -> dict[Path, bytes]:
     files = {path: _bytes(text)}
     files.update({path.parent / name: _bytes(content) for name, content in beside.items()})
     return files
+
+
+def _with_expressions(mesh: Mesh, content: bytes) -> bytes:
+    """Return a .glb with the mesh's morph targets, in the order of the vertices that were written."""
+    from occface_core.geometry.morph import add_morph_targets
+
+    source = np.arange(len(mesh.vertices))
+    if mesh.texture is not None and mesh.uv is not None and mesh.uv.ndim == 3:
+        source, _, _ = split_seams(mesh.triangles, mesh.uv)
+    targets = {name: offsets[source] for name, offsets in mesh.morph_targets.items()}
+    return add_morph_targets(content, targets, mesh.morph_weights)
 
 
 def _bytes(content: str | bytes) -> bytes:

@@ -46,6 +46,10 @@ def _named_floats(value: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: _floats(offsets) for name, offsets in value.items()}
 
 
+def _numbers(value: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(number) for name, number in value.items()}
+
+
 @attrs.define(frozen=True, kw_only=True, eq=False)
 class Mesh:
     """A triangle mesh with what belongs to it. Arrays, lists and torch tensors are taken.
@@ -60,7 +64,8 @@ class Mesh:
             alone can hold it.
         normals: (V, 3) unit normals; computed from the triangles when an export needs them if None.
         colours: (V, 3) RGB in [0, 1] for formats and meshes without texture.
-        morph_targets: name to (V, 3) mm offsets of expressions.
+        morph_targets: name to (V, 3) mm offsets of expressions; .glb alone can hold them.
+        morph_weights: name to how far a target is on when the file is opened; 0 if left out.
     """
 
     vertices: npt.NDArray[np.float32] = attrs.field(converter=_floats)
@@ -81,6 +86,7 @@ class Mesh:
         default=None, converter=attrs.converters.optional(_floats)
     )
     morph_targets: Mapping[str, npt.NDArray[np.float32]] = attrs.field(factory=dict, converter=_named_floats)
+    morph_weights: Mapping[str, float] = attrs.field(factory=dict, converter=_numbers)
 
     def __attrs_post_init__(self) -> None:
         count, triangles = len(self.vertices), len(self.triangles)
@@ -97,6 +103,9 @@ class Mesh:
         _check("colours", self.colours, [(count, 3)], "(V, 3)")
         for name, offsets in self.morph_targets.items():
             _check(f"morph_targets[{name!r}]", offsets, [(count, 3)], "(V, 3)")
+        unknown = [name for name in self.morph_weights if name not in self.morph_targets]
+        if unknown:
+            raise RecordError(f"Mesh.morph_weights names {unknown[0]!r}, which is no morph target")
         if not np.isfinite(self.vertices).all():
             raise RecordError("Mesh.vertices must be finite")
         if triangles and not 0 <= self.triangles.min() <= self.triangles.max() < count:

@@ -103,6 +103,9 @@ def _shape(shape: FaceShape, crop_to_photo: Tensor) -> dict[str, Any]:
             "translation": _numbers(shape.translation[0]),
             "intrinsics": _numbers(shape.intrinsics[0]),
         },
+        "landmarks_3d": _numbers(
+            shape.vertices[0, shape.model.tensor("landmarks68", shape.vertices.device)], 3
+        ),
         "face_model": {"name": shape.model.name, "licence": shape.model.licence},
     }
 

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from occface_core.geometry.mesh import Mesh
     from occface_core.types import FaceBatch
 
-FORMATS = ("glb", "obj", "ply", "stl")
-"""Formats that meshes can be written in; glb is always written."""
+FORMATS = ("glb", "obj", "ply", "stl", "expressions", "albedo")
+"""Formats that meshes can be written in, glb always, and more meshes that can be asked for."""
 
 DOCUMENT = "faces.json"
-_KINDS: Mapping[str, tuple[str, ...]] = {"provenance": ("ply",), "light": ("glb",)}
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "provenance": ("ply",),
+    **dict.fromkeys(("light", "expressions", "albedo"), ("glb",)),
+}
+_MORE = ("expressions", "albedo")
 
 
 def save(
@@ -47,7 +51,8 @@ def save(
     Args:
         faces: every face of one photo; there may be none.
         folder: made if it is not there.
-        formats: mesh formats besides glb: "obj", "ply", "stl".
+        formats: mesh formats besides glb: "obj", "ply", "stl"; "expressions" for a mesh with the expressions as
+            morph targets, "albedo" for one without the photo's light.
         photo: (H, W, 3) uint8, shown on the sheet.
         reference: (H, W, 3) uint8 the same photo without the occluder, where it is known; shown on the sheet.
         source: path of the photo.
@@ -130,8 +135,9 @@ def _save_face(
     for name, pixels in step_pictures(face).items():
         write_picture(folder / name, pixels)
     meshes = _meshes(face)
-    for name, mesh in meshes.items():
-        for kind in _KINDS.get(name, kinds):
+    usual = [kind for kind in kinds if kind not in _MORE]
+    for name, mesh in (meshes | _more_meshes(face, meshes, kinds)).items():
+        for kind in _KINDS.get(name, usual):
             mesh.export(folder / f"{name}.{kind}")
     sheet = face_sheet(
         face, meshes, photo=photo, reference=reference, heading=_heading(folder, source), warnings=warnings
@@ -156,6 +162,16 @@ def _meshes(face: FaceBatch) -> dict[str, Mesh]:
             colours = [PROVENANCE_COLOURS[name] for name in PROVENANCE]
             meshes["provenance"] = provenance_mesh(face, base, colours)
     return meshes
+
+
+def _more_meshes(face: FaceBatch, meshes: Mapping[str, Mesh], kinds: Sequence[str]) -> dict[str, Mesh]:
+    """Return the meshes of `_MORE` that were asked for."""
+    from occface_core.expression_meshes import albedo_mesh, expression_mesh
+
+    if "base" not in meshes:
+        return {}
+    makers = {"expressions": expression_mesh, "albedo": albedo_mesh}
+    return {name: makers[name](face, meshes["base"]) for name in _MORE if name in kinds}
 
 
 def _heading(folder: Path, source: str | None) -> str:
