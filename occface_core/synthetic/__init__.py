@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from occface_core.synthetic.batched.generation import generate_batch
     from occface_core.synthetic.batched.sample import SyntheticBatch
+    from occface_core.synthetic.batched.stream import stream_batches
     from occface_core.synthetic.dataset import SyntheticFaces
     from occface_core.synthetic.generation import generate
     from occface_core.synthetic.labels import FACE_LABELS, LABEL_NAMES, LABELS
@@ -34,6 +35,7 @@ _HOME = {
     "generate": "generation",
     "generate_batch": "batched.generation",
     "occlude": "occluders.compose",
+    "stream_batches": "batched.stream",
     "write": "writing",
 }
 
@@ -51,6 +53,7 @@ __all__ = [
     "generate",
     "generate_batch",
     "occlude",
+    "stream_batches",
     "write",
 ]
 

@@ -9,7 +9,14 @@ import torch
 
 from occface_core.facemodel import FaceModel
 from occface_core.geometry.camera import intrinsics
-from occface_core.synthetic import OCCLUDERS, SyntheticBatch, SynthOptions, generate, generate_batch
+from occface_core.synthetic import (
+    OCCLUDERS,
+    SyntheticBatch,
+    SynthOptions,
+    generate,
+    generate_batch,
+    stream_batches,
+)
 from occface_core.synthetic.batched import drawing, fields, jpeg, scaling
 from occface_core.synthetic.batched.degrade import degrade as degrade_many
 from occface_core.synthetic.degrade import ENLARGE, draw_changes
@@ -141,6 +148,16 @@ def test_a_sample_does_not_depend_on_its_batch():
     assert torch.equal(alone.labels[0], among.labels[1])
     again = generate_batch(36, [4], options)
     assert torch.equal(alone.photo, again.photo)
+
+
+def test_a_stream_gives_the_same_batches_whoever_plans_them():
+    options = SynthOptions(size=64)
+    whole = generate_batch(40, range(3), options)
+    for workers in (0, 1):
+        parts = list(stream_batches(40, range(3), options, batch_size=2, workers=workers))
+        assert [part.index for part in parts] == [(0, 1), (2,)]
+        photos = torch.cat([part.photo for part in parts])
+        assert (photos - whole.photo).abs().max() < 1e-4
 
 
 def test_records_for_stages():
