@@ -20,6 +20,8 @@ OUTLIER = 3.0
 ALONG_JAW = 0.15
 #: The jaw's points beside the others': people and detectors put them less surely.
 JAW_TRUST = 0.4
+#: A point's standard deviation is 1 + DOUBT * (1 - trust) times that of one placed by hand, whose trust is 1.
+DOUBT = 100.0
 #: Colour error that still counts as skin; neighbouring points err together, so a face counts as so many.
 COLOUR_NOISE, COLOUR_POINTS = 0.06, 100.0
 #: Standard deviation of a landmark (px of 256) and steps of the fit that the network begins with.
@@ -228,6 +230,11 @@ def refined_by_colour(found: Estimate, variance: Tensor, basis: FaceBasis, image
     normal = weighted.transpose(1, 2) @ design + torch.diag_embed(precision)
     step = torch.linalg.solve(normal, (weighted.transpose(1, 2) @ error.flatten(1)[..., None])[..., 0])
     return attrs.evolve(found, albedo=found.albedo + step, illumination=illumination)
+
+
+def pull_of(trust: Tensor) -> Tensor:
+    """Weight (B, 68) in the refinement of points with this trust in [0, 1]; `DOUBT` says how far off each may be."""
+    return torch.where(trust > 0, (1 + DOUBT * (1 - trust)) ** -2, 0)
 
 
 def landmark_rows(basis: FaceBasis, rotation: Tensor) -> Tensor:

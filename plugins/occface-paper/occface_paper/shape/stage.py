@@ -27,10 +27,11 @@ class CoefficientNet(ShapeRegressor):
     Attributes:
         size: side in px at which the network sees the crop.
         refine_steps: Gauss-Newton steps that pull pose, identity and expression from the network's estimate, as far
-            as it is unsure, to the landmarks; after them light and albedo are fitted to the skin's colours. Worth it
-            where points are exact, placed by hand say; found points err more than the network allows for. 0: none.
-        noise: standard deviation of a trusted landmark in those steps, pixels at crop size 256.
-        colour: whether the light and albedo are fitted after the steps.
+            as it is unsure, to the landmarks; after them light and albedo are fitted to the colours of the skin.
+            Points of full trust, as placed by hand, are met; found ones, which the network has weighed already,
+            hardly pull. 0: the network alone.
+        noise: standard deviation of a landmark of full trust in those steps, pixels at crop size 256.
+        colour: whether light and albedo are fitted after the steps.
         weights: folder of `coefficient_net.safetensors`; None for the installed ones.
         deep3d: checkpoint (.pth) of the public Deep3DFaceRecon_pytorch release to use instead; needs ``bfm``.
         bfm: the user's Basel Face Model 2009 folder, for ``deep3d``.
@@ -39,8 +40,8 @@ class CoefficientNet(ShapeRegressor):
     licence: ClassVar[str] = "Apache-2.0; weights trained on research-only photos, see the model card"
 
     size: int = attrs.field(default=128, validator=[validators.instance_of(int), validators.ge(64)])
-    refine_steps: int = attrs.field(default=0, validator=[validators.instance_of(int), validators.ge(0)])
-    noise: float = attrs.field(default=6.0, converter=float, validator=validators.gt(0))
+    refine_steps: int = attrs.field(default=1, validator=[validators.instance_of(int), validators.ge(0)])
+    noise: float = attrs.field(default=2.0, converter=float, validator=validators.gt(0))
     colour: bool = attrs.field(default=True, validator=validators.instance_of(bool))
     weights: str | None = None
     deep3d: str | None = None
@@ -92,7 +93,7 @@ class CoefficientNet(ShapeRegressor):
         import torch
         from torch.nn import functional as F
 
-        from occface_paper.shape.refine import closed_form, refined_by_colour, refined_by_points
+        from occface_paper.shape.refine import closed_form, pull_of, refined_by_colour, refined_by_points
 
         side = clean.shape[-1]
         crop = clean
@@ -114,7 +115,7 @@ class CoefficientNet(ShapeRegressor):
                     variance,
                     self._basis,
                     pixels,
-                    trust,
+                    pull_of(trust),
                     noise=self.noise,
                     steps=self.refine_steps,
                 )
