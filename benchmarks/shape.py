@@ -15,7 +15,8 @@ Truths are ``embedded`` (the model that the methods are built on, new identities
 ``told apart``: how often two photos of a person give nearer shapes, expression taken off, than photos of two.
 With ``--data``, shapes are also projected into the validation photos: error of the 68 points by the distance of the
 outer eye corners. Time is CPU time in one process. ``--kept DIR`` keeps the drawn faces for the next run. Rows of
-methods that are not measured this time stay in the table.
+methods that are not measured this time stay in the table. ``--suite`` adds published data sets, see
+`shape_suites.py`.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ import torch
 import typer
 from other_face import best_fit
 from shape_faces import Case, drawn
+from shape_suites import of_suite, suite_faces
 from table import about, write
 
 from occface_core.ablation.metrics.estimators import estimates, pairs_told_apart, turn_between
 from occface_core.ablation.metrics.shape import rigid_fit, shape_figures
+from occface_core.facemodel import FaceModel
 from occface_core.registry import Registry
 from occface_core.types import FaceShape, Landmarks
 
@@ -167,12 +170,14 @@ def main(
     seed: int = 977,
     threads: int = 1,
     kept: Annotated[Path | None, typer.Option(help="Folder that keeps drawn faces.")] = None,
+    suite: Annotated[str, typer.Option(help="Data sets as name:DIR, separated by commas.")] = "",
     methods: Annotated[str, typer.Option(help="Names, separated by commas.")] = ",".join(METHODS),
 ) -> None:
     """Measure and write one row a figure."""
     torch.set_num_threads(threads)
     head, rows = about(seed), []
     real = [] if data is None else photo_cases(data, photos)
+    sets = {choice.partition(":")[0]: suite_faces(choice) for choice in suite.split(",") if choice}
     cases = {choice: drawn(choice, faces, persons, seed, kept) for choice in truth.split(",")}
 
     def add(name: str, weights: str, choice: str, found: list[tuple[str, str, float, int]]) -> None:
@@ -183,14 +188,7 @@ def main(
 
     for choice, some in cases.items():
         shapes = [case.vertices for case in some if case.condition == "true points"]
-        if (
-            shapes
-            and shapes[0].shape
-            == Registry()
-            .get("shape_regressor", "none")()
-            .run(torch.zeros(1, 3, 256, 256), Landmarks(points=torch.zeros(1, 68, 2)))
-            .vertices.shape[1:]
-        ):
+        if shapes and shapes[0].shape == FaceModel.embedded().mean.shape:
             left = float(best_fit(np.stack(shapes)).mean())
             add("best fit", "", choice, [("all", "vertex_mm", left, len(shapes))])
     for name, stage in methods_at_hand(methods).items():
@@ -199,11 +197,18 @@ def main(
             add(name, weights, choice, of_truth(name, stage, some))
         if real:
             add(name, weights, "photos", of_photos(stage, real))
+        for choice, found in sets.items():
+            add(name, weights, choice, of_suite(stage, found))
+        write(out, _with_others(out, rows))
+
+
+def _with_others(path: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a table that these do not replace, and these."""
+    if not path.is_file():
+        return rows
     measured = {row["method"] for row in rows}
-    if out.is_file():
-        with out.open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["method"] not in measured] + rows
-    write(out, rows)
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["method"] not in measured] + rows
 
 
 if __name__ == "__main__":

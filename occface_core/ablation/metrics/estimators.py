@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from occface_core.ablation.metrics.shape import SAMPLED, SkinSurface, rigid_fit, skin
+from occface_core.ablation.metrics.shape import SkinSurface, rigid_fit, skin
 from occface_core.ablation.sample import HIDDEN, UNSEEN, VISIBLE, Surface
 from occface_core.facemodel import FaceModel
 
@@ -27,6 +27,9 @@ SEVEN = (36, 39, 42, 45, 33, 48, 54)
 
 REGIONS = ("nose", "mouth", "forehead", "cheek")
 """Parts that `region_aligned` measures."""
+
+SAMPLED = 1200
+"""Points of the true surface that distances are measured from, about."""
 
 LEAST = 10
 """Fewer points than this make no figure."""
