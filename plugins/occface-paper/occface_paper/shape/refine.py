@@ -21,7 +21,7 @@ ALONG_JAW = 0.15
 #: The jaw's points beside the others': people and detectors put them less surely.
 JAW_TRUST = 0.4
 #: A point's standard deviation is 1 + DOUBT * (1 - trust) times that of one placed by hand, whose trust is 1.
-DOUBT = 100.0
+DOUBT = 1000.0
 #: Colour error that still counts as skin; neighbouring points err together, so a face counts as so many.
 COLOUR_NOISE, COLOUR_POINTS = 0.06, 100.0
 #: Standard deviation of a landmark (px of 256) and steps of the fit that the network begins with.
