@@ -126,7 +126,7 @@ def _print_table(result: object) -> None:
     for number, name in enumerate(rows):
         table.add_row(name, *(cells[number] for _, cells in columns[:shown]), time[1][number])
     if not console.is_terminal:  # a file has no edge that a table must keep to
-        console = Console(highlight=False, width=console.width + max(0, -left))
+        console = Console(highlight=False, width=console.width + max(0, 2 - left))
     console.print(table)
 
 

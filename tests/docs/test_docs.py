@@ -189,3 +189,10 @@ def test_pages_hold_no_machine_paths():
         assert not re.search(r"(?<![\w.])/(?:work|root|home|tmp)/", page.read_text(encoding="utf-8")), name(
             page
         )
+
+
+def test_the_papers_ablation_is_told_as_measured(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import paper_ablation
+
+    assert paper_ablation.section(paper_ablation.read()) in paper_ablation.PAGE.read_text(encoding="utf-8")
