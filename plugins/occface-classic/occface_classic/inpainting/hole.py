@@ -58,16 +58,20 @@ def background_ring(hole: NDArray[np.bool_], face: NDArray[np.bool_]) -> NDArray
     return np.asarray(~face & (distance <= scaled(_RING, len(hole))) & ~hole)
 
 
-def composite(image: Tensor, filled: Tensor, alpha: Tensor) -> Tensor:
-    """Return `image` where alpha is 0, bit for bit, and `filled` where it is 0.5 and more.
+REPLACED = 0.05
+"""A pixel whose alpha reaches this is replaced altogether."""
 
-    Half-covered pixels hold the occluder's colour too, so the filling takes over before alpha reaches 1.
+
+def composite(image: Tensor, filled: Tensor, alpha: Tensor) -> Tensor:
+    """Return `image` where alpha is 0, bit for bit, and `filled` where it is `REPLACED` and more.
+
+    Pixels that are covered in part hold the occluder's colour too: mixed in by their alpha, it would stay as a rim.
 
     Args:
         image: (B, 3, S, S).
         filled: (B, 3, S, S) in [0, 1].
         alpha: (B, 1, S, S) in [0, 1].
     """
-    weight = (2 * alpha).clamp(0, 1).to(image.dtype)
+    weight = (alpha / REPLACED).clamp(0, 1).to(image.dtype)
     mixed = (image + weight * (filled - image)).clamp(0, 1)
     return torch.where(alpha > 0, mixed, image)

@@ -12,6 +12,8 @@ from occface_paper.inpainting.warps import spread
 
 #: A pixel whose alpha exceeds this shows the occluder and may not be looked at.
 HIDDEN = 0.02
+#: A pixel whose alpha reaches this is replaced altogether.
+REPLACED = 0.05
 #: Crop side to which pixel units refer.
 REFERENCE = 256
 #: Largest correction along the border of a hole: more is a piece of the occluder, not an error of tone.
@@ -138,16 +140,16 @@ def _faded(places: Tensor, reach: int) -> Tensor:
 
 
 def composite(image: Tensor, answer: Tensor, alpha: Tensor) -> Tensor:
-    """The image where alpha is 0, bit for bit, and the answer where it is 0.5 and more.
+    """The image where alpha is 0, bit for bit, and the answer where it is `REPLACED` and more.
 
-    Half-covered pixels hold the occluder's colour too, so the answer takes over before alpha reaches 1.
+    Pixels that are covered in part hold the occluder's colour too: mixed in by their alpha, it would stay as a rim.
 
     Args:
         image: (B, 3, S, S) in [0, 1].
         answer: (B, 3, S, S).
         alpha: (B, 1, S, S) in [0, 1].
     """
-    weight = (2 * alpha).clamp(0, 1).to(image)
+    weight = (alpha / REPLACED).clamp(0, 1).to(image)
     mixed = (image + weight * (answer.to(image) - image)).clamp(0, 1)
     return torch.where(alpha > 0, mixed, image)
 

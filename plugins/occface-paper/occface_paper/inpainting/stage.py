@@ -39,7 +39,7 @@ class LandmarkGAN(FaceInpainter):
     guided: bool = attrs.field(default=True, validator=validators.instance_of(bool))
     mirror: bool = attrs.field(default=True, validator=validators.instance_of(bool))
     match: bool = attrs.field(default=True, validator=validators.instance_of(bool))
-    grain: float = attrs.field(default=0.5, converter=float, validator=validators.ge(0))
+    grain: float = attrs.field(default=0.4, converter=float, validator=validators.ge(0))
     weights: str | None = None
     _network: Any = attrs.field(default=None, init=False, repr=False, eq=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from occface_paper.inpainting.compose import composite, grain, hole_of, matched, toned
+from occface_paper.inpainting.compose import REPLACED, composite, grain, hole_of, matched, toned
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def test_the_hole_is_the_matte_and_its_margin(alpha: torch.Tensor):
     assert float(small.sum()) == pytest.approx(float(grown.sum()) / 4, rel=0.08)
 
 
-def test_composite_keeps_what_is_in_view_and_takes_over_at_half(alpha: torch.Tensor):
+def test_composite_keeps_what_is_in_view_and_takes_over_early(alpha: torch.Tensor):
     torch.manual_seed(0)
     image, answer = torch.rand(2, 1, 3, 256, 256)
     mixed = composite(image, answer, alpha)
     inside = (alpha > 0).expand_as(image)
     assert torch.equal(mixed[~inside], image[~inside]) and torch.allclose(mixed[inside], answer[inside])
-    assert torch.allclose(composite(image, answer, 0.5 * alpha)[inside], answer[inside])
-    assert torch.allclose(composite(image, answer, 0.25 * alpha)[inside], ((image + answer) / 2)[inside])
+    assert torch.allclose(composite(image, answer, REPLACED * alpha)[inside], answer[inside])
+    assert torch.allclose(composite(image, answer, REPLACED / 2 * alpha)[inside], ((image + answer) / 2)[inside])
 
 
 def test_a_wrong_tone_is_corrected_along_the_border_and_not_far_inside(alpha: torch.Tensor):
