@@ -109,7 +109,10 @@ def _installed() -> dict[str, str]:
     from occface_core.registry import Registry
 
     entries = Registry().entries("commands")
-    return {entry.name: f"Added by {entry.distribution}: occface {entry.name} --help." for entry in entries}
+    return {
+        entry.name: f"Added by {entry.distribution} {entry.version}: occface {entry.name} --help."
+        for entry in entries
+    }
 
 
 def _load(name: str) -> Any:
