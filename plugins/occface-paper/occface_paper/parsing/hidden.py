@@ -22,6 +22,9 @@ RIM = (4.0, 14.0)
 #: Hair that reaches less deep into the region than this share of the region's size is the hairline or hair beside the
 #: cheek, not something in front of the face.
 HAIRLINE = 0.26
+#: A marked area of which this share lies within the lips, widened by so many px at crop size 256, is what an open mouth
+#: shows: teeth, tongue, dark. What is held before a mouth reaches beyond it.
+MOUTH_SHARE, MOUTH_MARGIN = 0.75, 5.0
 #: Areas smaller than this share of the face region, marked or left out, are noise.
 SPECK = 0.0008
 
@@ -108,6 +111,37 @@ def soft_alpha(chance: Tensor, region: Tensor, steepness: float) -> Tensor:
     if not planes:
         return alpha
     return torch.as_tensor(np.stack(planes), device=chance.device)[:, None] * region
+
+
+def without_open_mouth(alpha: Tensor, points: Tensor) -> Tensor:
+    """Unmark what an open mouth shows.
+
+    Args:
+        alpha: (B, 1, S, S) in [0, 1].
+        points: (B, 68, 2) landmarks, crop px.
+
+    Returns:
+        (B, 1, S, S): alpha, 0 on marked areas that lie in the mouth.
+    """
+    planes = []
+    for plane, face in zip(alpha[:, 0].cpu().numpy(), points.cpu().numpy(), strict=True):
+        marked = (plane > 0.5).astype(np.uint8)
+        lips = np.zeros(plane.shape, np.uint8)
+        cv2.fillConvexPoly(lips, cv2.convexHull(np.round(face[48:60]).astype(np.int32)), 1)
+        reach = 2 * round(MOUTH_MARGIN * len(plane) / 256) + 1
+        lips = cv2.dilate(lips, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+        changed = plane
+        if (marked & lips).any():
+            _, areas = cv2.connectedComponents(marked, connectivity=8)
+            total, inside = (
+                np.bincount(areas.ravel()),
+                np.bincount(areas[lips > 0], minlength=areas.max() + 1),
+            )
+            drop = np.flatnonzero(inside >= MOUTH_SHARE * total)
+            gone = np.isin(areas, drop[drop > 0]).astype(np.uint8)
+            changed = np.where(cv2.dilate(gone, np.ones((5, 5), np.uint8)) > 0, 0, plane).astype(plane.dtype)
+        planes.append(changed)
+    return torch.as_tensor(np.stack(planes), device=alpha.device)[:, None] if planes else alpha
 
 
 def _without_specks(alpha: np.ndarray, face: np.ndarray) -> np.ndarray:

@@ -113,6 +113,10 @@ class Parsing(OcclusionMatting):
         planes = [face_of_labels(plane, expected) for plane in labels.cpu().numpy()]
         return torch.as_tensor(np.stack(planes), device=labels.device)[:, None]
 
+    def settled(self, alpha: Tensor, landmarks: Landmarks) -> Tensor:
+        """The matte (B, 1, S, S), with what else is known of the face."""
+        return alpha
+
     def run(self, image: Tensor, landmarks: Landmarks) -> Matte:
         """Say which pixels of the face region are hidden; see `OcclusionMatting.run`."""
         import torch
@@ -132,6 +136,7 @@ class Parsing(OcclusionMatting):
         labels = chance.argmax(1).to(torch.uint8)
         region = without_hairline(chance, self.regions(labels, landmarks))
         alpha = soft_alpha(hidden_chance(chance, region), region, self.steepness)
+        alpha = self.settled(alpha, landmarks)
         return Matte(alpha=alpha, face=region, labels=labels, label_names=LABEL_NAMES)
 
 
@@ -147,3 +152,9 @@ class LandmarkParsing(Parsing):
         from occface_core.face_region import face_region
 
         return face_region(landmarks.points, labels.shape[-1])
+
+    def settled(self, alpha: Tensor, landmarks: Landmarks) -> Tensor:
+        """The matte without what an open mouth shows."""
+        from occface_paper.parsing.hidden import without_open_mouth
+
+        return without_open_mouth(alpha, landmarks.points)

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from occface_core.synthetic.labels import LABEL_NAMES, LABELS
-from occface_paper.parsing.hidden import expected_face, face_of_labels, hidden_chance, soft_alpha
+from occface_paper.parsing.hidden import (
+    expected_face,
+    face_of_labels,
+    hidden_chance,
+    soft_alpha,
+    without_open_mouth,
+)
 
 SIDE = 256
 
@@ -88,3 +94,17 @@ def test_what_ends_the_face_belongs_to_it_where_a_face_is_expected():
     assert face_of_labels(labels)[chin] == 0
     assert face_of_labels(labels, expected)[chin] == 1
     assert face_of_labels(labels, expected)[250, 75] == 0
+
+
+def test_what_an_open_mouth_shows_hides_nothing_and_what_is_held_before_it_does():
+    points = torch.full((2, 68, 2), 10.0)
+    turn = torch.linspace(0, 2 * np.pi, 13)[:12]
+    points[:, 48:60] = torch.stack([128 + 30 * turn.cos(), 180 + 20 * turn.sin()], 1)
+    alpha = torch.zeros(2, 1, SIDE, SIDE)
+    alpha[0, 0, 170:192, 115:140] = 1  # a tongue
+    alpha[1, 0, 170:240, 115:140] = 1  # a cone of ice
+    alpha[:, 0, 60:80, 60:80] = 0.8  # something else
+    settled = without_open_mouth(alpha, points)
+    assert not settled[0, 0, 160:].any() and torch.equal(settled[0, 0, :160], alpha[0, 0, :160])
+    assert torch.equal(settled[1], alpha[1])
+    assert without_open_mouth(alpha[:0], points[:0]).shape == (0, 1, SIDE, SIDE)
