@@ -31,7 +31,9 @@ def test_composite_keeps_what_is_in_view_and_takes_over_early(alpha: torch.Tenso
     inside = (alpha > 0).expand_as(image)
     assert torch.equal(mixed[~inside], image[~inside]) and torch.allclose(mixed[inside], answer[inside])
     assert torch.allclose(composite(image, answer, REPLACED * alpha)[inside], answer[inside])
-    assert torch.allclose(composite(image, answer, REPLACED / 2 * alpha)[inside], ((image + answer) / 2)[inside])
+    assert torch.allclose(
+        composite(image, answer, REPLACED / 2 * alpha)[inside], ((image + answer) / 2)[inside]
+    )
 
 
 def test_a_wrong_tone_is_corrected_along_the_border_and_not_far_inside(alpha: torch.Tensor):
