@@ -26,6 +26,7 @@ __all__ = [
     "crop_to_photo",
     "inverse",
     "mean_landmarks",
+    "nominal_landmarks",
     "photo_cover",
     "transform_points",
     "warp_back",
@@ -100,11 +101,20 @@ def crop_to_photo(
     return torch.from_numpy(matrix).to(landmarks)
 
 
+def nominal_landmarks(size: int = 256) -> Tensor:
+    """Return (68, 2) float64 px: where the frontal mean face's landmarks lie in an aligned crop of this size."""
+    return _seen_frontal(mean_landmarks(), size)
+
+
+def _seen_frontal(face: Tensor, size: int) -> Tensor:
+    """Return (N, 2) px of points (N, 3) mm of a frontal face in the nominal camera."""
+    place = face.new_tensor([0.0, 0.0, NOMINAL_DISTANCE])
+    return project(to_camera(face, frontal_rotation(face), place), intrinsics(size).to(face))
+
+
 def _view(face: Floats, size: int) -> tuple[float, float, Floats]:
     """Return scale, roll and offset at which a frontal face (68, 3) mm is seen in the nominal camera."""
-    solid = torch.from_numpy(face)
-    place = solid.new_tensor([0.0, 0.0, NOMINAL_DISTANCE])
-    seen = project(to_camera(solid, frontal_rotation(solid), place), intrinsics(size).to(solid))
+    seen = _seen_frontal(torch.from_numpy(face), size)
     scale, rotation, offset = fit_views(seen.numpy()[None], face, _jaw_trust()[None])
     return float(scale[0]), float(_roll(rotation)[0]), offset[0]
 

@@ -74,12 +74,7 @@ class SheetCanvas(Canvas):
         height_map: np.ndarray | None = None,
     ) -> None:
         """Keep a curved sheet; see `Canvas.surface`."""
-        points = np.ascontiguousarray(points, np.float64)
-        if height_map is not None:
-            points = points + grid_normals(points) * (height_map * self.frame.scale)[..., None]
-        texture = np.asarray(texture, np.float32)
-        if texture.ndim == 1:
-            texture = texture[None, None]
+        points, texture = self.prepared(points, texture, height_map)
         if texture.shape[2] == 3:
             texture = np.concatenate((texture, np.ones_like(texture[..., :1])), 2)
         self.sheets.append(

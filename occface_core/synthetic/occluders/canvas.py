@@ -58,12 +58,7 @@ class Canvas:
                 are hidden by the head.
             height_map: (N, M) mm, moves the points along the normals (folds).
         """
-        points = np.ascontiguousarray(points, np.float64)
-        if height_map is not None:
-            points = points + grid_normals(points) * (height_map * self.frame.scale)[..., None]
-        texture = np.asarray(texture, np.float32)
-        if texture.ndim == 1:
-            texture = texture[None, None]
+        points, texture = self.prepared(points, texture, height_map)
         behind = (
             self._nothing if behind_head is None else self.head() - np.float32(behind_head * self.frame.scale)
         )
@@ -81,6 +76,16 @@ class Canvas:
             self.shine,
             self.alpha,
         )
+
+    def prepared(
+        self, points: np.ndarray, texture: np.ndarray, height_map: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return a sheet's points, moved by its height map, and its texture (h, w, 3 or 4); see `surface`."""
+        points = np.ascontiguousarray(points, np.float64)
+        if height_map is not None:
+            points = points + grid_normals(points) * (height_map * self.frame.scale)[..., None]
+        texture = np.asarray(texture, np.float32)
+        return points, texture[None, None] if texture.ndim == 1 else texture
 
     def tube(
         self,

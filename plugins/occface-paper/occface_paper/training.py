@@ -58,6 +58,14 @@ class Clock:
     step: int = 0
     started: float = field(factory=time.monotonic)
 
+    @classmethod
+    def of(cls, minutes: float, steps: int | None, saved: dict[str, Any] | None) -> Clock:
+        """A new run's clock, or that of one that goes on from its checkpoint's content."""
+        clock = cls(minutes=minutes, steps=steps)
+        if saved:
+            clock.spent, clock.step = saved["seconds"], saved["step"]
+        return clock
+
     def seconds(self) -> float:
         """Seconds trained, earlier runs included."""
         return self.spent + time.monotonic() - self.started
@@ -133,6 +141,123 @@ def save_run(
     with (out / "log.jsonl").open("a") as file:
         file.write(json.dumps(record) + "\n")
     print(json.dumps(record), flush=True)
+
+
+def adamw(network: nn.Module, rate: float, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW over what is trained; biases, norms and the weights of learned pooling do not decay."""
+    trained = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
+    decayed = [p for n, p in trained if p.ndim > 1 and "pool" not in n]
+    others = [p for n, p in trained if not (p.ndim > 1 and "pool" not in n)]
+    groups = [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=rate)
+
+
+@define(kw_only=True)
+class TrainingRun:
+    """One network in training: its steps, and its checkpoints every so often.
+
+    Attributes:
+        name: of the files in the folder ``out``.
+        out: folder of the run.
+        network: in training.
+        optimizer: its optimiser.
+        average: its averaged weights.
+        clock: time and steps.
+        rate: peak learning rate.
+        clip: largest norm of the gradients.
+        checkpoint_seconds: between two checkpoints.
+        saves: checkpoints that were due so far.
+    """
+
+    name: str
+    out: Path
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: WeightAverage
+    clock: Clock
+    rate: float
+    clip: float
+    checkpoint_seconds: float
+    saves: int = 0
+    last_save: float = field(factory=time.monotonic)
+
+    @classmethod
+    def begin(
+        cls,
+        name: str,
+        out: Path,
+        network: nn.Module,
+        clock: Clock,
+        saved: dict[str, Any] | None,
+        *,
+        rate: float,
+        weight_decay: float,
+        clip: float,
+        checkpoint_seconds: float,
+        decay: float = 0.999,
+    ) -> TrainingRun:
+        """Begin, or go on from a checkpoint's content; the clock starts now.
+
+        Args as the attributes, and:
+            saved: see `saved_run`.
+            weight_decay: see `adamw`.
+            decay: of the averaged weights.
+        """
+        optimizer = adamw(network, rate, weight_decay)
+        average = WeightAverage(network=network, decay=decay)
+        if saved:
+            network.load_state_dict(saved["network"])
+            optimizer.load_state_dict(saved["optimizer"])
+            average = WeightAverage(network=network, decay=decay, steps=saved["step"], state=saved["average"])
+        out.mkdir(parents=True, exist_ok=True)
+        clock.started = time.monotonic()
+        return cls(
+            name=name,
+            out=out,
+            network=network,
+            optimizer=optimizer,
+            average=average,
+            clock=clock,
+            rate=rate,
+            clip=clip,
+            checkpoint_seconds=checkpoint_seconds,
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether the time or the steps are used up."""
+        return self.clock.progress() >= 1
+
+    def due(self, done: bool) -> bool:
+        """Whether a checkpoint has to be written now; counts it."""
+        if not (done or time.monotonic() - self.last_save > self.checkpoint_seconds):
+            return False
+        self.saves, self.last_save = self.saves + 1, time.monotonic()
+        return True
+
+    def record(self) -> dict[str, Any]:
+        """The beginning of a line of the log."""
+        return {"step": self.clock.step, "minutes": round(self.clock.seconds() / 60, 2)}
+
+    def save(self, metadata: dict[str, str], record: dict[str, Any]) -> None:
+        """Write the checkpoint, the averaged weights and the line; see `save_run`."""
+        save_run(
+            self.out, self.name, self.network, self.optimizer, self.average, self.clock, metadata, record
+        )
+
+    def learn(self, loss: torch.Tensor) -> None:
+        """Take one step down a loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.clock.learning_rate(self.rate)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+        self.optimizer.step()
+        self.clock.step += 1
+        self.average.update()
 
 
 class _Endless(IterableDataset[Any]):

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from occface_classic.inpainting.hole import background_ring, composite, hole_mask, sure_face
+from occface_classic.inpainting.hole import background_ring, hole_mask, sure_face
 from occface_classic.pixels import planes, rgb8, rgb_arrays, scaled, to_rgb
+from occface_core.compositing import composite
 from occface_core.face_region import face_region
 from occface_core.types import Landmarks, Matte
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from occface_classic.pixels import scaled
 
@@ -56,22 +54,3 @@ def background_ring(hole: NDArray[np.bool_], face: NDArray[np.bool_]) -> NDArray
         return np.zeros_like(hole)
     distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 3)
     return np.asarray(~face & (distance <= scaled(_RING, len(hole))) & ~hole)
-
-
-REPLACED = 0.05
-"""A pixel whose alpha reaches this is replaced altogether."""
-
-
-def composite(image: Tensor, filled: Tensor, alpha: Tensor) -> Tensor:
-    """Return `image` where alpha is 0, bit for bit, and `filled` where it is `REPLACED` and more.
-
-    Pixels that are covered in part hold the occluder's colour too: mixed in by their alpha, it would stay as a rim.
-
-    Args:
-        image: (B, 3, S, S).
-        filled: (B, 3, S, S) in [0, 1].
-        alpha: (B, 1, S, S) in [0, 1].
-    """
-    weight = (alpha / REPLACED).clamp(0, 1).to(image.dtype)
-    mixed = (image + weight * (filled - image)).clamp(0, 1)
-    return torch.where(alpha > 0, mixed, image)

@@ -14,13 +14,14 @@ from torch import Tensor
 from occface_classic.inpainting.diffusion import inpaint_array
 from occface_classic.inpainting.grain import grain_like
 from occface_classic.inpainting.hidden_fit import fit_hidden
-from occface_classic.inpainting.hole import background_ring, composite, hole_mask, sure_face
+from occface_classic.inpainting.hole import background_ring, hole_mask, sure_face
 from occface_classic.inpainting.membrane import membrane_fill
 from occface_classic.inpainting.mirror import mirror_map
 from occface_classic.inpainting.portrait import Portrait, draw_portrait
 from occface_classic.pixels import planes, rgb_arrays, scaled, to_rgb
 from occface_classic.shape.face_model import open_face_model
 from occface_classic.shape.landmark_basis import LandmarkBasis
+from occface_core.compositing import composite
 from occface_core.face_region import face_region
 from occface_core.facemodel import FaceModel
 from occface_core.stages import FaceInpainter

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from occface_classic.inpainting.diffusion import inpaint_array
-from occface_classic.inpainting.hole import background_ring, composite, hole_mask, sure_face
+from occface_classic.inpainting.hole import background_ring, hole_mask, sure_face
 from occface_classic.inpainting.mirror import mirror_map
 from occface_classic.inpainting.poisson import poisson_fill
 from occface_classic.pixels import planes, points_array, rgb_arrays, to_rgb
+from occface_core.compositing import composite
 from occface_core.face_region import face_region
 from occface_core.stages import FaceInpainter
 from occface_core.types import Landmarks, Matte

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from occface_paper.detail.inputs import network_input
 from occface_paper.detail.losses import bump_loss
 from occface_paper.detail.network import PAPER_WIDTHS, WIDTHS, BumpNetwork
 from occface_paper.synthetic_bank import SyntheticBank
-from occface_paper.training import Clock, WeightAverage, ahead, save_run, saved_run
+from occface_paper.training import Clock, TrainingRun, ahead, saved_run
 
 #: Name of the weights file.
 WEIGHTS = "bump_unet"
@@ -98,10 +97,8 @@ def train_detail(
     bank = SyntheticBank.kept(faces or out / "faces", count, seed + 41, skins=data / "skins")
     training, held_out = bank.split(settings.held_out)
     sampler = DetailSampler(bank=bank, indices=training, size=settings.size, wrong=settings.wrong)
-    clock = Clock(minutes=minutes, steps=steps)
     saved = saved_run(out, WEIGHTS, resume, device)
-    if saved:
-        clock.spent, clock.step = saved["seconds"], saved["step"]
+    clock = Clock.of(minutes, steps, saved)
     first = clock.step
 
     def make(index: int) -> dict[str, np.ndarray]:
@@ -115,41 +112,33 @@ def train_detail(
         torch.set_num_threads(threads)
     tested = held_out[:: max(len(held_out) // settings.validated, 1)][: settings.validated]
     network = BumpNetwork(settings.widths, settings.fold).to(device).to(memory_format=torch.channels_last)
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": settings.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=settings.rate,
+    run = TrainingRun.begin(
+        WEIGHTS,
+        out,
+        network,
+        clock,
+        saved,
+        rate=settings.rate,
+        weight_decay=settings.weight_decay,
+        clip=5.0,
+        checkpoint_seconds=checkpoint_seconds,
+        decay=0.998,
     )
-    average = WeightAverage(network=network, decay=0.998)
-    if saved:
-        network.load_state_dict(saved["network"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average = WeightAverage(network=network, decay=0.998, steps=saved["step"], state=saved["average"])
-    out.mkdir(parents=True, exist_ok=True)
     losses: list[float] = []
-    last_save, saves = time.monotonic(), 0
-    clock.started = time.monotonic()
     while True:
-        done = clock.progress() >= 1
-        if done or time.monotonic() - last_save > checkpoint_seconds:
-            last_save, saves = time.monotonic(), saves + 1
-            record: dict[str, Any] = {"step": clock.step, "minutes": round(clock.seconds() / 60, 2)}
+        done = run.done
+        if run.due(done):
+            record: dict[str, Any] = run.record()
             record["loss"] = float(np.mean(losses)) if losses else float("nan")
             losses.clear()
-            if len(tested) and (done or saves % 2 == 1):
+            if len(tested) and (done or run.saves % 2 == 1):
                 trained = BumpNetwork(settings.widths, settings.fold)
-                trained.load_state_dict(average.state)
+                trained.load_state_dict(run.average.state)
                 record |= validate(trained, bank, tested)
             metadata = {"widths": json.dumps(settings.widths), "fold": str(settings.fold)}
-            save_run(out, WEIGHTS, network, optimizer, average, clock, metadata, record)
+            run.save(metadata, record)
         if done:
             return record
-        for group in optimizer.param_groups:
-            group["lr"] = clock.learning_rate(settings.rate)
         given = {name: torch.as_tensor(value).to(device) for name, value in batch.items()}
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             bump, logits = network(prepared(given))
@@ -161,12 +150,7 @@ def train_detail(
             given["weight"],
             settings.slope,
         )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        clock.step += 1
-        average.update()
+        run.learn(loss)
         losses.append(float(loss.detach()))
         batch = next(batches)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from occface_paper.landmarks.network import LandmarkNetwork
+from occface_paper.landmarks.network import trunk_of
 
 STRIDES = (8, 16, 32)
 #: Values a cell gives: score logit, box (centre x, y, log width, log height), five points.
@@ -72,8 +72,7 @@ class TrunkFeatures(nn.Module):
 
     def __init__(self, multiplier: float) -> None:
         super().__init__()
-        trunk = LandmarkNetwork(multiplier)
-        self.stem, self.blocks = trunk.stem, trunk.blocks
+        self.stem, self.blocks, _ = trunk_of(multiplier)
         self.channels = tuple(self.blocks[i].projection[-1].num_features for i in TRUNK_LEVELS)
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from occface_paper.faces.loss import finder_loss
 from occface_paper.faces.network import FaceNetwork
 from occface_paper.occluders import load_cutouts
 from occface_paper.pasting import OccluderBank
-from occface_paper.training import Clock, WeightAverage, ahead, save_run, saved_run
+from occface_paper.training import Clock, TrainingRun, WeightAverage, ahead, saved_run
 from occface_paper.weights import load_weights
 
 #: Occluders are drawn on at most so many faces.
@@ -79,10 +78,8 @@ def train_faces(
     bank = occluder_bank(out / "occluders.npz", crops, occluders, seed) if occluders else None
     cutouts = load_cutouts(data / "occluders")
     sampler = CanvasSampler(crops=crops, photos=photos, cutouts=cutouts, size=settings.size, bank=bank)
-    clock = Clock(minutes=minutes, steps=steps)
     saved = saved_run(out, "faces", resume, device)
-    if saved:
-        clock.spent, clock.step = saved["seconds"], saved["step"]
+    clock = Clock.of(minutes, steps, saved)
     first = clock.step
 
     def make(index: int) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
@@ -107,50 +104,39 @@ def train_faces(
     if threads:
         torch.set_num_threads(threads)
     network = FaceNetwork(settings.width, settings.trunk).to(device).to(memory_format=torch.channels_last)
-    groups = [
-        {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=settings.rate)
-    average = WeightAverage(network=network)
     if start and not saved:
         network.begin_with(load_weights(start)[0])
-        average = WeightAverage(network=network)
-    if saved:
-        network.load_state_dict(saved["network"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average = WeightAverage(network=network, steps=saved["step"], state=saved["average"])
-    out.mkdir(parents=True, exist_ok=True)
+    run = TrainingRun.begin(
+        "faces",
+        out,
+        network,
+        clock,
+        saved,
+        rate=settings.rate,
+        weight_decay=settings.weight_decay,
+        clip=5.0,
+        checkpoint_seconds=checkpoint_seconds,
+    )
     record: dict[str, Any] = {}
     losses: list[float] = []
-    saves, last_save = 0, time.monotonic()
-    clock.started = time.monotonic()
     while True:
-        done = clock.progress() >= 1
-        if done or time.monotonic() - last_save > checkpoint_seconds:
-            saves, last_save = saves + 1, time.monotonic()
-            record = {"step": clock.step, "minutes": round(clock.seconds() / 60, 2)}
+        done = run.done
+        if run.due(done):
+            record = run.record()
             record["loss"] = float(np.mean(losses)) if losses else float("nan")
             losses.clear()
-            if done or saves % validate_every == 0:
-                ready = averaged(average, settings, device)
+            if done or run.saves % validate_every == 0:
+                ready = averaged(run.average, settings, device)
                 for name, part in (("crops", held_out), ("photos", held_out_photos)):
                     if part:
                         record[name] = measure(ready, part)
             metadata = {"width": str(settings.width), "trunk": str(settings.trunk)}
-            save_run(out, "faces", network, optimizer, average, clock, metadata, record)
+            run.save(metadata, record)
         if done:
             break
         photo, labels, values = batch
-        for group in optimizer.param_groups:
-            group["lr"] = clock.learning_rate(settings.rate)
         loss = finder_loss(network(photo), labels, values)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        clock.step += 1
-        average.update()
+        run.learn(loss)
         losses.append(float(loss.detach()))
         batch = next_batch(batches, device)
     return record

@@ -8,12 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from occface_core.compositing import composite
 from occface_paper.inpainting.warps import spread
 
 #: A pixel whose alpha exceeds this shows the occluder and may not be looked at.
 HIDDEN = 0.02
-#: A pixel whose alpha reaches this is replaced altogether.
-REPLACED = 0.05
 #: Crop side to which pixel units refer.
 REFERENCE = 256
 #: Largest correction along the border of a hole: more is a piece of the occluder, not an error of tone.
@@ -137,21 +136,6 @@ def _faded(places: Tensor, reach: int) -> Tensor:
         grown = F.max_pool2d(grown, 3, 1, 1)
         total = total + grown
     return total / (reach + 1)
-
-
-def composite(image: Tensor, answer: Tensor, alpha: Tensor) -> Tensor:
-    """The image where alpha is 0, bit for bit, and the answer where it is `REPLACED` and more.
-
-    Pixels that are covered in part hold the occluder's colour too: mixed in by their alpha, it would stay as a rim.
-
-    Args:
-        image: (B, 3, S, S) in [0, 1].
-        answer: (B, 3, S, S).
-        alpha: (B, 1, S, S) in [0, 1].
-    """
-    weight = (alpha / REPLACED).clamp(0, 1).to(image)
-    mixed = (image + weight * (answer.to(image) - image)).clamp(0, 1)
-    return torch.where(alpha > 0, mixed, image)
 
 
 def finished(

@@ -77,7 +77,8 @@ class Lama(FaceInpainter):
         import torch
         import torch.nn.functional as F
 
-        from occface_paper.inpainting.compose import composite, hole_of
+        from occface_core.compositing import composite
+        from occface_paper.inpainting.compose import hole_of
 
         if self._network is None:
             raise StageError("Lama.run was called before setup(device); call setup once first")

@@ -91,6 +91,7 @@ class LandmarkGAN(FaceInpainter):
         import torch
         import torch.nn.functional as F
 
+        from occface_core.geometry.align import nominal_landmarks
         from occface_paper.inpainting.compose import finished, hole_of
 
         device = next(self._network.parameters()).device
@@ -98,7 +99,7 @@ class LandmarkGAN(FaceInpainter):
         picture, cover = image.to(device).float(), alpha.to(device).float()
         place = (points.to(device).float() + 0.5) * (side / size) - 0.5
         if not self.guided:
-            place = _usual_landmarks(side).to(place).expand_as(place)
+            place = nominal_landmarks(side).to(place).expand_as(place)
         if size != side:
             picture = F.interpolate(picture, size=(side, side), mode="bilinear", antialias=True)
             cover = F.interpolate(cover, size=(side, side), mode="bilinear", antialias=True)
@@ -110,19 +111,3 @@ class LandmarkGAN(FaceInpainter):
         coarse, fine = self._network(picture, hole, place, given=given)
         answer = fine if fine is not None else coarse
         return finished(answer, image, alpha, face, margin=self.margin, match=self.match, strength=self.grain)
-
-
-def _usual_landmarks(size: int) -> Tensor:
-    """Where the mean face's landmarks lie in a crop, (68, 2) px."""
-    from occface_core.geometry.align import mean_landmarks
-    from occface_core.geometry.camera import (
-        NOMINAL_DISTANCE,
-        frontal_rotation,
-        intrinsics,
-        project,
-        to_camera,
-    )
-
-    face = mean_landmarks()
-    place = face.new_tensor([0.0, 0.0, NOMINAL_DISTANCE])
-    return project(to_camera(face, frontal_rotation(face), place), intrinsics(size).to(face))

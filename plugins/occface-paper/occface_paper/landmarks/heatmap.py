@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from occface_paper.landmarks.network import LandmarkNetwork, resampled
+from occface_paper.landmarks.network import resampled, trunk_of
 
 #: Blocks of the trunk whose outputs lie at a quarter, an eighth and a sixteenth of the crop.
 LEVELS = (2, 5, 11)
@@ -28,8 +28,7 @@ class HeatmapNetwork(nn.Module):
     def __init__(self, width: float = 0.75, channels: int = 64) -> None:
         super().__init__()
         self.width, self.channels = width, channels
-        trunk = LandmarkNetwork(width)
-        self.stem, self.blocks, self.last = trunk.stem, trunk.blocks, trunk.last
+        self.stem, self.blocks, self.last = trunk_of(width)
         sides = [self.blocks[i].projection[-1].num_features for i in LEVELS]
         deepest = self.last[1].num_features
         self.deepest = lateral(deepest, channels)

@@ -108,6 +108,30 @@ def resampled(x: Tensor, size: int) -> Tensor:
     return nn.functional.interpolate(x, (size, size), mode="bilinear", align_corners=False)
 
 
+def trunk_of(width: float) -> tuple[nn.Sequential, nn.ModuleList, nn.Sequential]:
+    """MobileNetV3-Large's stem, blocks and last convolution at this multiplier of all channel counts."""
+    channels = scaled(16, width)
+    stem = nn.Sequential(
+        nn.Conv2d(3, channels, 3, 2, 1, bias=False), nn.BatchNorm2d(channels), activation(True)
+    )
+    blocks = nn.ModuleList()
+    for kernel, hidden, outputs, squeeze, h_swish, stride in LARGE:
+        hidden, outputs = scaled(hidden, width), scaled(outputs, width)
+        blocks.append(InvertedResidual(channels, kernel, hidden, outputs, squeeze, h_swish, stride))
+        channels = outputs
+    last, _ = trunk_channels(width)
+    return (
+        stem,
+        blocks,
+        nn.Sequential(nn.Conv2d(channels, last, 1, bias=False), nn.BatchNorm2d(last), activation(True)),
+    )
+
+
+def trunk_channels(width: float) -> tuple[int, int]:
+    """Channels of the trunk's last feature and of the tapped block's expansion."""
+    return scaled(960, width), scaled(LARGE[TAPPED_BLOCK][1], width)
+
+
 class LandmarkNetwork(nn.Module):
     """Crop (B, 3, S, S), RGB in [0, 1], S = 128 -> 68 points and how sure each is (MATHS §1).
 
@@ -121,20 +145,8 @@ class LandmarkNetwork(nn.Module):
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
         self.width = width
-        channels = scaled(16, width)
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, channels, 3, 2, 1, bias=False), nn.BatchNorm2d(channels), activation(True)
-        )
-        blocks = []
-        for kernel, hidden, outputs, squeeze, h_swish, stride in LARGE:
-            hidden, outputs = scaled(hidden, width), scaled(outputs, width)
-            blocks.append(InvertedResidual(channels, kernel, hidden, outputs, squeeze, h_swish, stride))
-            channels = outputs
-        self.blocks = nn.ModuleList(blocks)
-        last, tapped = scaled(960, width), scaled(LARGE[TAPPED_BLOCK][1], width)
-        self.last = nn.Sequential(
-            nn.Conv2d(channels, last, 1, bias=False), nn.BatchNorm2d(last), activation(True)
-        )
+        self.stem, self.blocks, self.last = trunk_of(width)
+        last, tapped = trunk_channels(width)
         self.last_pool = LearnedPool(last, 4)
         self.last_tap = nn.Sequential(nn.Linear(last, 128), nn.Hardswish())
         self.expansion_pool = LearnedPool(tapped, 8)

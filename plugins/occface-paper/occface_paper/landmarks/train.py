@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from occface_paper.landmarks.loss import confidence_loss, landmark_loss, point_d
 from occface_paper.landmarks.network import LandmarkNetwork
 from occface_paper.occluders import load_cutouts
 from occface_paper.pasting import OccluderBank
-from occface_paper.training import Clock, WeightAverage, ahead, save_run, saved_run
+from occface_paper.training import Clock, TrainingRun, WeightAverage, ahead, saved_run
 from occface_paper.weights import load_weights
 
 
@@ -118,10 +117,9 @@ def train_landmarks(
     cv2.setNumThreads(1)  # before the fork: a pool of threads does not survive it
     crops = load_face_crops(data, folders, limit)
     cutouts = load_cutouts(data / "occluders")
-    clock = Clock(minutes=minutes, steps=steps)
     saved = saved_run(out, settings.head, resume, device)
+    clock = Clock.of(minutes, steps, saved)
     if saved:
-        clock.spent, clock.step = saved["seconds"], saved["step"]
         mean_shape = saved["network"]["mean_shape"].cpu().numpy().astype(np.float64)
     elif start:
         begin, _ = load_weights(start)
@@ -152,48 +150,35 @@ def train_landmarks(
         begin_with(network, begin)
     if settings.frozen and isinstance(network, HeatmapNetwork):
         network.freeze_trunk()
-    trained = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
-    decayed = [p for n, p in trained if p.ndim > 1 and "pool" not in n]
-    others = [p for n, p in trained if not (p.ndim > 1 and "pool" not in n)]
-    groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=settings.rate)
-    average = WeightAverage(network=network)
-    if saved:
-        network.load_state_dict(saved["network"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average = WeightAverage(network=network, steps=saved["step"], state=saved["average"])
-    out.mkdir(parents=True, exist_ok=True)
+    run = TrainingRun.begin(
+        settings.head,
+        out,
+        network,
+        clock,
+        saved,
+        rate=settings.rate,
+        weight_decay=settings.weight_decay,
+        clip=1.0,
+        checkpoint_seconds=checkpoint_seconds,
+    )
     record: dict[str, Any] = {}
     losses: list[float] = []
-    saves, last_save = 0, time.monotonic()
-    clock.started = time.monotonic()
     while True:
-        done = clock.progress() >= 1
-        if done or time.monotonic() - last_save > checkpoint_seconds:
-            saves, last_save = saves + 1, time.monotonic()
-            record = {"step": clock.step, "minutes": round(clock.seconds() / 60, 2)}
+        done = run.done
+        if run.due(done):
+            record = run.record()
             record["loss"] = float(np.mean(losses)) if losses else float("nan")
             record["size"] = settings.size(clock.progress())
             losses.clear()
-            if crops.is_val.any() and (done or saves % validate_every == 0):
-                record |= validate(averaged(average, settings, device), crops, record["size"], cutouts)
+            if crops.is_val.any() and (done or run.saves % validate_every == 0):
+                record |= validate(averaged(run.average, settings, device), crops, record["size"], cutouts)
             metadata = {"width": str(settings.width), "size": str(record["size"])}
-            save_run(out, settings.head, network, optimizer, average, clock, metadata, record)
+            run.save(metadata, record)
         if done:
             break
-        for group in optimizer.param_groups:
-            group["lr"] = clock.learning_rate(settings.rate)
         points, log_scale = network(crop)
         loss = training_loss(points, log_scale, truth, settings)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        clock.step += 1
-        average.update()
+        run.learn(loss)
         losses.append(float(loss.detach()))
         crop, truth = next_batch(batches, device)
     return record

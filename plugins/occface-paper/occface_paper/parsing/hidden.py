@@ -198,10 +198,7 @@ def face_of_labels(labels: np.ndarray, expected: np.ndarray | None = None) -> np
 def expected_face(size: int) -> np.ndarray:
     """(S, S) bool: the face region of the frontal mean face, to which the pipeline's crops are aligned."""
     from occface_core.face_region import face_region
-    from occface_core.geometry.align import mean_landmarks
-    from occface_core.geometry.camera import NOMINAL_DISTANCE, frontal_rotation, intrinsics, project
+    from occface_core.geometry.align import nominal_landmarks
 
-    points = mean_landmarks()[None]
-    seen = points @ frontal_rotation(points) + points.new_tensor([0.0, 0.0, NOMINAL_DISTANCE])
-    flat = project(seen, intrinsics(size).to(points)[None])
-    return np.asarray((face_region(flat.float(), size)[0, 0] > 0.5).numpy())
+    region = face_region(nominal_landmarks(size).float()[None], size)
+    return np.asarray((region[0, 0] > 0.5).numpy())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from occface_paper.parsing.network import ParsingNetwork
 from occface_paper.parsing.synthetic import synthetic_crops
 from occface_paper.parsing.teachers import SOME_FACE, UNKNOWN
 from occface_paper.pasting import OccluderBank
-from occface_paper.training import Clock, WeightAverage, ahead, save_run, saved_run
+from occface_paper.training import Clock, TrainingRun, ahead, saved_run
 
 #: Weight of classes in the loss where it is not 1: small things would not count otherwise.
 CLASS_WEIGHT = {
@@ -141,10 +140,8 @@ def train_parsing(
         sets=sets, shares=shares, bank=bank, cutouts=load_cutouts(data / "occluders"), size=settings.size
     )
     made = composites(real, 66)
-    clock = Clock(minutes=minutes, steps=steps)
     saved = saved_run(out, "parsing", resume, device)
-    if saved:
-        clock.spent, clock.step = saved["seconds"], saved["step"]
+    clock = Clock.of(minutes, steps, saved)
     first = clock.step
 
     def make(index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -156,53 +153,39 @@ def train_parsing(
     if threads:
         torch.set_num_threads(threads)
     network = ParsingNetwork(settings.width).to(device).to(memory_format=torch.channels_last)
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": settings.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=settings.rate,
+    run = TrainingRun.begin(
+        "parsing",
+        out,
+        network,
+        clock,
+        saved,
+        rate=settings.rate,
+        weight_decay=settings.weight_decay,
+        clip=2.0,
+        checkpoint_seconds=checkpoint_seconds,
     )
-    average = WeightAverage(network=network)
-    if saved:
-        network.load_state_dict(saved["network"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average = WeightAverage(network=network, steps=saved["step"], state=saved["average"])
-    out.mkdir(parents=True, exist_ok=True)
     losses: list[float] = []
-    saves, last_save = 0, time.monotonic()
-    clock.started = time.monotonic()
     while True:
-        done = clock.progress() >= 1
-        if done or time.monotonic() - last_save > checkpoint_seconds:
-            saves, last_save = saves + 1, time.monotonic()
-            record: dict[str, Any] = {"step": clock.step, "minutes": round(clock.seconds() / 60, 2)}
+        done = run.done
+        if run.due(done):
+            record: dict[str, Any] = run.record()
             record["loss"] = float(np.mean(losses)) if losses else float("nan")
             losses.clear()
-            if made and (done or saves % validate_every == 0):
+            if made and (done or run.saves % validate_every == 0):
                 tested = ParsingNetwork(settings.width)
-                tested.load_state_dict(average.state)
+                tested.load_state_dict(run.average.state)
                 record |= validate(tested.to(memory_format=torch.channels_last), made)
             metadata = {"width": str(settings.width), "size": str(settings.size)}
-            save_run(out, "parsing", network, optimizer, average, clock, metadata, record)
+            run.save(metadata, record)
         if done:
             return record
-        for group in optimizer.param_groups:
-            group["lr"] = clock.learning_rate(settings.rate)
         crop = (
             torch.as_tensor(images).to(device).float().div_(255).contiguous(memory_format=torch.channels_last)
         )
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             logits = network(crop)
         loss = parsing_loss(logits.float(), torch.as_tensor(truth).to(device).long(), settings.overlap)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-        optimizer.step()
-        clock.step += 1
-        average.update()
+        run.learn(loss)
         losses.append(float(loss.detach()))
         images, truth = next(batches)
 

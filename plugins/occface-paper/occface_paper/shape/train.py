@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ from occface_paper.shape.network import CoefficientNetwork
 from occface_paper.shape.refine import closed_form
 from occface_paper.shape.trunks import MobileTrunk
 from occface_paper.synthetic_bank import SyntheticBank
-from occface_paper.training import Clock, WeightAverage, ahead, save_run, saved_run
+from occface_paper.training import Clock, TrainingRun, ahead, saved_run
 from occface_paper.weights import load_weights
 
 #: Folders of photos with trustworthy points and how often each is drawn.
@@ -280,10 +279,8 @@ def train_shape(
         )
         photos = faces.sampler(pasted, settings.size)
         del crops
-    clock = Clock(minutes=minutes, steps=steps)
     saved = saved_run(out, "coefficient_net", resume, device)
-    if saved:
-        clock.spent, clock.step = saved["seconds"], saved["step"]
+    clock = Clock.of(minutes, steps, saved)
     first = clock.step
     begin = FaceBasis.of(FaceModel.embedded())
 
@@ -308,21 +305,6 @@ def train_shape(
         network.begin_with(load_weights(start)[0])
     if start and isinstance(network.trunk, MobileTrunk):
         network.trunk.freeze(settings.frozen)
-    trained = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
-    decayed = [p for n, p in trained if p.ndim > 1 and "pool" not in n]
-    others = [p for n, p in trained if not (p.ndim > 1 and "pool" not in n)]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": settings.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=settings.rate,
-    )
-    average = WeightAverage(network=network)
-    if saved:
-        network.load_state_dict(saved["network"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average = WeightAverage(network=network, steps=saved["step"], state=saved["average"])
     test = {
         "exact": noisy_rows(bank, held_out, settings.size, "clean"),
         "clean": noisy_rows(bank, held_out, settings.size, "clean", found=found),
@@ -333,20 +315,27 @@ def train_shape(
     if faces is not None and faces.is_val.any():
         test_photos = photo_rows(faces, np.flatnonzero(faces.is_val), settings.size)
         test_photos = with_start(test_photos, begin)
-    out.mkdir(parents=True, exist_ok=True)
+    run = TrainingRun.begin(
+        "coefficient_net",
+        out,
+        network,
+        clock,
+        saved,
+        rate=settings.rate,
+        weight_decay=settings.weight_decay,
+        clip=5.0,
+        checkpoint_seconds=checkpoint_seconds,
+    )
     parts: dict[str, list[float]] = {}
-    saves, last_save = 0, time.monotonic()
-    clock.started = time.monotonic()
     while True:
-        done = clock.progress() >= 1
-        if done or time.monotonic() - last_save > checkpoint_seconds:
-            saves, last_save = saves + 1, time.monotonic()
-            record: dict[str, Any] = {"step": clock.step, "minutes": round(clock.seconds() / 60, 2)}
+        done = run.done
+        if run.due(done):
+            record: dict[str, Any] = run.record()
             record |= {name: round(float(np.mean(values)), 4) for name, values in parts.items()}
             parts.clear()
-            if done or saves % validate_every == 0:
+            if done or run.saves % validate_every == 0:
                 tested = settings.network()
-                tested.load_state_dict(average.state)
+                tested.load_state_dict(run.average.state)
                 tested = tested.to(device).to(memory_format=torch.channels_last).eval()
                 record |= validate(tested, test, test_photos, begin)
             metadata = {
@@ -355,19 +344,12 @@ def train_shape(
                 "size": str(settings.size),
                 "face_model": FaceModel.embedded().name,
             }
-            save_run(out, "coefficient_net", network, optimizer, average, clock, metadata, record)
+            run.save(metadata, record)
         if done:
             return record
-        for group in optimizer.param_groups:
-            group["lr"] = clock.learning_rate(settings.rate)
         losses = batch_losses(network, exact, shown, basis, settings, device)
         loss = torch.stack(list(losses.values())).sum()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        clock.step += 1
-        average.update()
+        run.learn(loss)
         for name, value in losses.items():
             parts.setdefault(name, []).append(float(value.detach()))
         exact, shown = next(batches)

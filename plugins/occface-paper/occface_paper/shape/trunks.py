@@ -5,14 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from occface_paper.landmarks.network import (
-    LARGE,
-    TAPPED_BLOCK,
-    InvertedResidual,
-    LearnedPool,
-    activation,
-    scaled,
-)
+from occface_paper.landmarks.network import TAPPED_BLOCK, LearnedPool, trunk_channels, trunk_of
 
 TRUNKS = ("mobilenet_v3", "resnet18", "resnet50")
 
@@ -29,20 +22,8 @@ class MobileTrunk(nn.Module):
 
     def __init__(self, width: float) -> None:
         super().__init__()
-        channels = scaled(16, width)
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, channels, 3, 2, 1, bias=False), nn.BatchNorm2d(channels), activation(True)
-        )
-        blocks = []
-        for kernel, hidden, outputs, squeeze, h_swish, stride in LARGE:
-            hidden, outputs = scaled(hidden, width), scaled(outputs, width)
-            blocks.append(InvertedResidual(channels, kernel, hidden, outputs, squeeze, h_swish, stride))
-            channels = outputs
-        self.blocks = nn.ModuleList(blocks)
-        last, tapped = scaled(960, width), scaled(LARGE[TAPPED_BLOCK][1], width)
-        self.last = nn.Sequential(
-            nn.Conv2d(channels, last, 1, bias=False), nn.BatchNorm2d(last), activation(True)
-        )
+        self.stem, self.blocks, self.last = trunk_of(width)
+        last, tapped = trunk_channels(width)
         self.last_pool = LearnedPool(last, 4)
         self.expansion_pool = LearnedPool(tapped, 8)
         self.channels = last + tapped

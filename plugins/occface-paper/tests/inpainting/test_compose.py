@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from occface_paper.inpainting.compose import REPLACED, composite, grain, hole_of, matched, toned
+from occface_core.compositing import REPLACED, composite
+from occface_paper.inpainting.compose import grain, hole_of, matched, toned
 
 
 @pytest.fixture
