@@ -19,6 +19,10 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoin
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Seed = Annotated[int, typer.Option(help="Seed of the samples and the first weights.")]
 Threads = Annotated[int | None, typer.Option(help="Threads of torch.")]
+Mixed = Annotated[
+    Path | None,
+    typer.Option("--synthetic", help="Folder of synthetic faces drawn before, to mix in.", file_okay=False),
+]
 
 
 @app.callback()
@@ -44,6 +48,7 @@ def landmarks(
     ] = None,
     occluders: Annotated[int, typer.Option(help="Occluders drawn before the first step.")] = 2000,
     start: Annotated[Path | None, typer.Option(help="Weights (.safetensors) to begin with.")] = None,
+    synthetic: Mixed = None,
 ) -> None:
     """Train the landmark network (eq. 1) on face crops with 68 points."""
     from occface_paper.landmarks.train import LandmarkTraining, train_landmarks
@@ -61,6 +66,7 @@ def landmarks(
         settings=settings,
         occluders=occluders,
         start=start,
+        synthetic=synthetic,
     )
 
 
@@ -83,6 +89,7 @@ def heatmap(
         Path | None, typer.Option(help="Weights (.safetensors) of either landmark network to begin with.")
     ] = None,
     frozen: Annotated[bool, typer.Option("--frozen", help="Leave the trunk as it begins.")] = False,
+    synthetic: Mixed = None,
 ) -> None:
     """Train the alternate landmark network: integral regression on the same trunk."""
     from occface_paper.landmarks.train import LandmarkTraining, train_landmarks
@@ -102,6 +109,7 @@ def heatmap(
         settings=settings,
         occluders=occluders,
         start=start,
+        synthetic=synthetic,
     )
 
 
@@ -260,6 +268,7 @@ def faces(
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
     occluders: Annotated[int, typer.Option(help="Occluders drawn before the first step.")] = 2000,
     start: Annotated[Path | None, typer.Option(help="Weights (.safetensors) to begin with.")] = None,
+    synthetic: Mixed = None,
 ) -> None:
     """Train the face finder on canvases made of face crops and photos."""
     from occface_paper.faces.train import FinderTraining, train_faces
@@ -277,6 +286,7 @@ def faces(
         settings=settings,
         occluders=occluders,
         start=start,
+        synthetic=synthetic,
     )
 
 
@@ -290,12 +300,21 @@ def verifier(
     pictures: Annotated[int, typer.Option(help="Canvases searched for false faces.")] = 2500,
     seed: Seed = 0,
     threads: Threads = None,
+    synthetic: Mixed = None,
 ) -> None:
     """Train the second look at found faces on the finder's own false answers."""
     from occface_paper.faces.train_verifier import train_verifier
 
     train_verifier(
-        data, out, finder, minutes=minutes, steps=steps, pictures=pictures, seed=seed, threads=threads
+        data,
+        out,
+        finder,
+        minutes=minutes,
+        steps=steps,
+        pictures=pictures,
+        seed=seed,
+        threads=threads,
+        synthetic=synthetic,
     )
 
 

@@ -1,9 +1,13 @@
-"""A face that is drawn, for tests without photos."""
+"""Faces that are drawn, for tests without photos."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+from occface_paper.synthetic_bank import SyntheticBank, draw_bank
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +22,15 @@ def face_points() -> np.ndarray:
     points[48:] = (64, 92)
     points[48:] += np.random.default_rng(1).normal(0, 4, (20, 2))
     return points
+
+
+@pytest.fixture(scope="session")
+def faces_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("faces")
+    draw_bank(folder, 4, seed=3, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bank(faces_folder: Path) -> SyntheticBank:
+    return SyntheticBank.load(faces_folder)

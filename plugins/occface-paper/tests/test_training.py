@@ -76,11 +76,15 @@ def pack(tmp_path_factory: pytest.TempPathFactory, face_points: np.ndarray) -> P
     [
         ("landmarks", ["--width", "0.5", "--size", "64", "--occluders", "4"]),
         ("heatmap", ["--width", "0.5", "--size", "64", "--occluders", "4", "--frozen"]),
-        ("faces", ["--width", "16", "--occluders", "4"]),
+        ("heatmap", ["--width", "0.5", "--size", "64", "--occluders", "4", "--synthetic", "FACES"]),
+        ("faces", ["--width", "16", "--occluders", "4", "--synthetic", "FACES"]),
     ],
-    ids=["landmarks", "heatmap", "faces"],
+    ids=["landmarks", "heatmap", "heatmap_mixed", "faces"],
 )
-def test_twenty_steps_then_resume(stage: str, extra: list[str], pack: Path, tmp_path: Path):
+def test_twenty_steps_then_resume(
+    stage: str, extra: list[str], pack: Path, faces_folder: Path, tmp_path: Path
+):
+    extra = [str(faces_folder) if word == "FACES" else word for word in extra]
     command = [
         stage,
         "--data",
@@ -105,7 +109,7 @@ def test_twenty_steps_then_resume(stage: str, extra: list[str], pack: Path, tmp_
     assert state and metadata["step"] == "22"
 
 
-def test_the_verifier_learns_from_the_finders_false_answers(pack: Path, tmp_path: Path):
+def test_the_verifier_learns_from_the_finders_false_answers(pack: Path, faces_folder: Path, tmp_path: Path):
     path = tmp_path / "faces.safetensors"
     export_half(path, FaceNetwork(16).state_dict(), {"width": "16"})
     command = [
@@ -118,6 +122,8 @@ def test_the_verifier_learns_from_the_finders_false_answers(pack: Path, tmp_path
         str(tmp_path),
         "--threads",
         "1",
+        "--synthetic",
+        str(faces_folder),
     ]
     result = CliRunner().invoke(app, [*command, "--steps", "20", "--pictures", "6"], catch_exceptions=False)
     assert result.exit_code == 0

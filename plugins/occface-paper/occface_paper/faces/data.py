@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,10 @@ import numpy as np
 from attrs import frozen
 
 from occface_paper.errors import DataMissing
+from occface_paper.landmarks.augment import DRAWN_STRIDE
+from occface_paper.landmarks.crop import five_points
 from occface_paper.landmarks.data import STORED, mesh_to_68, valid_rects
+from occface_paper.synthetic_bank import SyntheticBank
 
 
 @frozen(kw_only=True, eq=False)
@@ -77,6 +81,37 @@ def load_crops(data: Path, limit: int | None = None) -> tuple[list[Photo], list[
             )
             (validation if name in held_out else train).append(photo)
     return train, validation
+
+
+def drawn_crops(bank: SyntheticBank, real: Sequence[Photo]) -> list[Photo]:
+    """Training faces of a bank as crops; where they are hidden they keep their own occluder alone.
+
+    Their boxes lie around the landmarks as those of the real crops with landmarks do, in the mean.
+    """
+    rows = [(p.landmarks[0], p.boxes[0]) for p in real if p.landmarks is not None]
+    low, high = (np.stack([f(points, 0) for points, _ in rows]) for f in (np.min, np.max))
+    boxes = np.stack([box for _, box in rows])
+    span = high - low
+    margin = np.median(np.concatenate([boxes[:, :2] - low, boxes[:, 2:] - high], 1) / np.tile(span, 2), 0)
+    crops = []
+    for number, index in enumerate(bank.split()[0][::DRAWN_STRIDE]):
+        hidden = number % 2 == 0 and bool(bank.occluder[index].any())
+        image = (bank.photo if hidden else bank.clean)[index].transpose(1, 2, 0)
+        points = bank.outline[index].astype(np.float64)
+        ends = points.min(0), points.max(0)
+        box = np.concatenate(ends) + margin * np.tile(ends[1] - ends[0], 2)
+        crops.append(
+            Photo(
+                image=np.ascontiguousarray(image),
+                boxes=box[None],
+                points=five_points(points)[None],
+                ignored=np.zeros(1, bool),
+                landmarks=None if hidden else points[None],
+                valid=np.array([0, 0, image.shape[1], image.shape[0]], np.float64),
+                name=f"drawn/{index}",
+            )
+        )
+    return crops
 
 
 def load_photos(data: Path) -> tuple[list[Photo], list[Photo]]:

@@ -13,12 +13,13 @@ from attrs import frozen
 
 from occface_paper.faces.assign import targets
 from occface_paper.faces.augment import CanvasSampler
-from occface_paper.faces.data import Photo, load_crops, load_photos
+from occface_paper.faces.data import Photo, drawn_crops, load_crops, load_photos
 from occface_paper.faces.evaluate import measure
 from occface_paper.faces.loss import finder_loss
 from occface_paper.faces.network import FaceNetwork
 from occface_paper.occluders import load_cutouts
 from occface_paper.pasting import OccluderBank
+from occface_paper.synthetic_bank import SyntheticBank
 from occface_paper.training import Clock, TrainingRun, WeightAverage, ahead, saved_run
 from occface_paper.weights import load_weights
 
@@ -61,6 +62,7 @@ def train_faces(
     limit: int | None = None,
     occluders: int = 2000,
     start: Path | None = None,
+    synthetic: Path | None = None,
     checkpoint_seconds: float = 120.0,
     validate_every: int = 4,
 ) -> dict[str, Any]:
@@ -77,6 +79,8 @@ def train_faces(
     photos, held_out_photos = load_photos(data)
     bank = occluder_bank(out / "occluders.npz", crops, occluders, seed) if occluders else None
     cutouts = load_cutouts(data / "occluders")
+    if synthetic:
+        crops = crops + drawn_crops(SyntheticBank.load(synthetic), crops)
     sampler = CanvasSampler(crops=crops, photos=photos, cutouts=cutouts, size=settings.size, bank=bank)
     saved = saved_run(out, "faces", resume, device)
     clock = Clock.of(minutes, steps, saved)

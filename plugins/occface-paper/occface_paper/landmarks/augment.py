@@ -13,6 +13,7 @@ from occface_paper.landmarks.data import FaceCrops
 from occface_paper.landmarks.symmetry import MIRROR_68
 from occface_paper.occluders import occlude
 from occface_paper.pasting import OccluderBank
+from occface_paper.synthetic_bank import SyntheticBank
 
 #: Rotation (degrees), log scale, shift (crop units) and squeeze (log) of the crop: a second pass's, a finder's, any.
 JITTER = ((4.0, 0.05, 0.03, 0.04), (12.0, 0.12, 0.08, 0.06), (40.0, 0.25, 0.15, 0.10))
@@ -21,6 +22,8 @@ JITTER_SHARE = (0.6, 0.34, 0.06)
 OCCLUDER_SHARE = {"block": 0.15, "irregular": 0.17, "patch": 0.18, "hand": 0.2, "glasses": 0.12, "mask": 0.18}
 #: Share of the occluders that are taken from the bank where there is one.
 BANK_SHARE = 0.55
+#: Share of the samples that are drawn faces where there are any, and of the drawn faces every how manieth is used.
+DRAWN_SHARE, DRAWN_STRIDE = 0.22, 3
 
 
 @frozen(kw_only=True, eq=False)
@@ -34,6 +37,8 @@ class Sampler:
         cutouts: RGBA occluder cut-outs.
         occluded: share of the samples that get an occluder.
         bank: occluders of the library's own generator; half of the occluders come from it if there is one.
+        drawn: synthetic faces; they turn further than photos do, and their points are exact behind what hides them.
+            A third of those that are not held out is used, so that others are left to measure the points on.
     """
 
     crops: FaceCrops
@@ -42,7 +47,13 @@ class Sampler:
     cutouts: Sequence[np.ndarray] = field(factory=list)
     occluded: float = 0.6
     bank: OccluderBank | None = None
+    drawn: SyntheticBank | None = None
     chance: np.ndarray = field(init=False)
+    chosen: np.ndarray = field(init=False)
+
+    @chosen.default
+    def _training_faces(self) -> np.ndarray:
+        return np.zeros(0, int) if self.drawn is None else self.drawn.split()[0][::DRAWN_STRIDE]
 
     @chance.default
     def _cumulative_chance(self) -> np.ndarray:
@@ -51,9 +62,15 @@ class Sampler:
 
     def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """One sample: crop (size, size, 3) uint8 RGB, points (68, 2) float32 in crop units."""
-        index = self._pick(rng)
-        image, points = self._warped(index, rng)
-        if rng.random() < self.occluded:
+        hidden = rng.random() < self.occluded
+        if len(self.chosen) and rng.random() < DRAWN_SHARE:
+            image, points = self._drawn_face(hidden, rng)
+            hidden = False
+        else:
+            index = self._pick(rng)
+            face = self.crops.images[index], self.crops.points[index], self.crops.valid[index]
+            image, points = self._warped(*face, rng)
+        if hidden:
             for _ in range(1 + (rng.random() < 0.15)):
                 image = self._occluded(image, apply(to_pixels(self.size), points), rng)
         return degraded(recoloured(image, rng), rng), points.astype(np.float32)
@@ -80,15 +97,24 @@ class Sampler:
     def _pick(self, rng: np.random.Generator) -> int:
         return min(int(np.searchsorted(self.chance, rng.random())), len(self.crops) - 1)
 
-    def _warped(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        source = self.crops.points[index].astype(np.float64)
+    def _drawn_face(self, hidden: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A synthetic face, with its own occluder if hidden."""
+        assert self.drawn is not None
+        index = int(self.chosen[rng.integers(len(self.chosen))])
+        picture = (self.drawn.photo if hidden else self.drawn.clean)[index].transpose(1, 2, 0)
+        valid = np.array([0, 0, *picture.shape[1::-1]], np.float32)
+        return self._warped(np.ascontiguousarray(picture), self.drawn.outline[index], valid, rng)
+
+    def _warped(
+        self, image: np.ndarray, points: np.ndarray, valid: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        source = points.astype(np.float64)
         turn, zoom, shift, squeeze = JITTER[int(rng.choice(len(JITTER), p=JITTER_SHARE))]
         mirror = rng.random() < 0.5
         change = jitter_matrix(rng, turn, zoom, shift, squeeze, mirror)
         to_crop = change @ similarity(source, self.mean_shape)
         warp = to_pixels(self.size) @ to_crop
         step = np.sqrt(abs(np.linalg.det(warp[:2, :2])))
-        image = self.crops.images[index]
         if step < 0.6:
             image = cv2.GaussianBlur(image, (0, 0), 0.4 / step)
         size = (self.size, self.size)
@@ -96,9 +122,9 @@ class Sampler:
             image, warp[:2], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
         )
         if rng.random() < 0.4:
-            drawn = outside_filled(drawn, self.crops.valid[index], warp, rng)
-        points = apply(to_crop, source)
-        return drawn, points[list(MIRROR_68)] if mirror else points
+            drawn = outside_filled(drawn, valid, warp, rng)
+        moved = apply(to_crop, source)
+        return drawn, moved[list(MIRROR_68)] if mirror else moved
 
 
 def jitter_matrix(

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from occface_paper.errors import DataMissing
 from occface_paper.landmarks.crop import apply
 
-#: Side of the crops in memory, px.
+#: Side of the crops in memory unless asked otherwise, px.
 STORED = 256
 
 
@@ -20,7 +20,7 @@ class FaceCrops:
     """Crops with labels.
 
     Attributes:
-        images: (N, 256, 256, 3) uint8 RGB, the outside of the photo filled by reflection.
+        images: (N, S, S, 3) uint8 RGB, the outside of the photo filled by reflection.
         points: (N, 68, 2) float32 in crop pixels.
         valid: (N, 4) float32 x0, y0, x1, y1 in edge units: the part that is photo.
         weight: (N,) how often a crop is drawn, relative.
@@ -50,16 +50,19 @@ def filled(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return cv2.copyMakeBorder(image[y0:y1, x0:x1], y0, height - y1, x0, width - x1, cv2.BORDER_REFLECT)
 
 
-def stored(path: Path, valid: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image file -> (STORED, STORED, 3) RGB with its valid rectangle and points in the new pixels."""
+def stored(
+    path: Path, valid: np.ndarray, points: np.ndarray, side: int = STORED
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image file -> (side, side, 3) RGB with its valid rectangle and points in the new pixels."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise DataMissing(f"{path} is not a readable picture; is the data folder complete?")
     size = image.shape[0]
     image = cv2.cvtColor(filled(image, valid), cv2.COLOR_BGR2RGB)
-    if size != STORED:
-        image = cv2.resize(image, (STORED, STORED), interpolation=cv2.INTER_AREA)
-    scale = STORED / size
+    if size != side:
+        how = cv2.INTER_AREA if size > side else cv2.INTER_LINEAR
+        image = cv2.resize(image, (side, side), interpolation=how)
+    scale = side / size
     resize = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]])
     return image, valid * scale, apply(resize, points)
 
@@ -89,7 +92,7 @@ STUDIO_PREFIX, STUDIO_WEIGHT = "g", 0.5
 
 
 def load_face_crops(
-    data: Path, folders: dict[str, float] | None = None, limit: int | None = None
+    data: Path, folders: dict[str, float] | None = None, limit: int | None = None, side: int = STORED
 ) -> FaceCrops:
     """Read the crops of a data folder that have trustworthy labels.
 
@@ -100,6 +103,7 @@ def load_face_crops(
         data: folder with the sub-folders; missing ones are skipped.
         folders: weight of each folder.
         limit: at most so many crops a folder.
+        side: of the crops, px.
     """
     images, points, valid, weight, is_val, names = [], [], [], [], [], []
     for folder, share in (folders or FOLDERS).items():
@@ -107,7 +111,7 @@ def load_face_crops(
         if not root.exists():
             continue
         for name, shape, rect, val in labelled_rows(data, root)[:limit]:
-            image, rect, shape = stored(root / "images" / f"{name}.jpg", rect, shape)
+            image, rect, shape = stored(root / "images" / f"{name}.jpg", rect, shape, side)
             images.append(image)
             points.append(shape)
             valid.append(rect)

@@ -20,6 +20,7 @@ from occface_paper.landmarks.loss import confidence_loss, landmark_loss, point_d
 from occface_paper.landmarks.network import LandmarkNetwork
 from occface_paper.occluders import load_cutouts
 from occface_paper.pasting import OccluderBank
+from occface_paper.synthetic_bank import SyntheticBank
 from occface_paper.training import Clock, TrainingRun, WeightAverage, ahead, saved_run
 from occface_paper.weights import load_weights
 
@@ -88,6 +89,7 @@ def train_landmarks(
     limit: int | None = None,
     occluders: int = 2000,
     start: Path | None = None,
+    synthetic: Path | None = None,
     checkpoint_seconds: float = 120.0,
     validate_every: int = 2,
 ) -> dict[str, Any]:
@@ -107,6 +109,7 @@ def train_landmarks(
         limit: at most so many crops a folder.
         occluders: how many occluders of the library's generator are drawn before the first step.
         start: weights to begin with (.safetensors), at a fresh learning rate; None: random ones.
+        synthetic: folder of synthetic faces to mix in, see `SyntheticBank`; None: photos alone.
         checkpoint_seconds: between two checkpoints.
         validate_every: checkpoints between two validations.
 
@@ -115,7 +118,7 @@ def train_landmarks(
     """
     settings = settings or LandmarkTraining()
     cv2.setNumThreads(1)  # before the fork: a pool of threads does not survive it
-    crops = load_face_crops(data, folders, limit)
+    crops = load_face_crops(data, folders, limit, side=max(256, 2 * max(settings.sizes)))
     cutouts = load_cutouts(data / "occluders")
     saved = saved_run(out, settings.head, resume, device)
     clock = Clock.of(minutes, steps, saved)
@@ -127,8 +130,9 @@ def train_landmarks(
     else:
         mean_shape = mean_of_shapes(crops.points[np.flatnonzero(~crops.is_val)[:800]].astype(np.float64))
     bank = occluder_bank(out / "occluders.npz", crops, occluders, seed) if occluders else None
+    faces = SyntheticBank.load(synthetic) if synthetic else None
     samplers = {
-        s: Sampler(crops=crops, mean_shape=mean_shape, size=s, cutouts=cutouts, bank=bank)
+        s: Sampler(crops=crops, mean_shape=mean_shape, size=s, cutouts=cutouts, bank=bank, drawn=faces)
         for s in settings.sizes
     }
     first = clock.step
