@@ -72,7 +72,7 @@ def as_tensor(image: np.ndarray) -> torch.Tensor:
 
 def mean_shapes(stage: MobileNetV3Landmarks, faces: FoundFaces) -> tuple[np.ndarray, np.ndarray]:
     """The null method: the mean face in each found box, the same confidence everywhere."""
-    mean = stage._network.mean_shape.double().numpy()
+    mean = stage._looks[0].network.mean_shape.double().numpy()
     shapes = [apply(np.linalg.inv(box_crop(b)), mean) for b in faces.boxes.double().numpy()]
     return np.array(shapes).reshape(-1, 68, 2), np.ones((len(faces), 68))
 

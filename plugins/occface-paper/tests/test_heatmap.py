@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from occface_core.testing import parametrize_checks
 from occface_paper.landmarks.heatmap import REACH, HeatmapNetwork
 from occface_paper.landmarks.network import LandmarkNetwork
-from occface_paper.landmarks.stage import HeatmapLandmarks
+from occface_paper.landmarks.predict import pooled
+from occface_paper.landmarks.stage import HeatmapLandmarks, MobileNetV3Landmarks
 from occface_paper.weights import FOLDER
 
-
-@pytest.mark.skipif(
+needs_weights = pytest.mark.skipif(
     not (FOLDER / "heatmap.safetensors").exists(), reason="no trained weights in this checkout"
 )
+
+
+@needs_weights
 @parametrize_checks(HeatmapLandmarks)
 def test_the_stage_keeps_the_contract(check):
     check()
@@ -48,3 +52,23 @@ def test_it_takes_over_the_trunk_of_the_landmark_network_and_can_leave_it_alone(
     points, _ = network(torch.rand(2, 3, 64, 64))
     points.sum().backward()
     assert network.stem[0].weight.grad is None and network.maps.weight.grad is not None
+
+
+def test_of_two_answers_the_surer_one_counts_more():
+    points = np.zeros((1, 68, 2)), np.ones((1, 68, 2))
+    scale = np.full((1, 68), 0.01), np.full((1, 68), 0.02)
+    mean, expected = pooled(list(zip(points, scale, strict=True)))
+    assert np.allclose(mean, 0.2) and np.allclose(expected, 0.012)
+
+
+@needs_weights
+def test_the_last_look_is_of_both_networks_unless_it_is_switched_off():
+    def names(**options: bool) -> list[str]:
+        stage = MobileNetV3Landmarks(**options)
+        stage.setup("cpu")
+        return [type(look.network).__name__ for look in stage._looks]
+
+    assert names() == ["LandmarkNetwork", "HeatmapNetwork"]
+    assert names(refine=False) == ["LandmarkNetwork"]
+    both, one = MobileNetV3Landmarks(), MobileNetV3Landmarks(refine=False)
+    assert both.weights_sha256() != one.weights_sha256()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from attrs import frozen
 from torch import Tensor
 
 from occface_paper.faces.find import FoundFaces, resized
@@ -132,6 +133,42 @@ def answers(
         eyes = np.linalg.norm(local[:, 36] - local[:, 45], axis=1)[:, None]
         scale[begin : begin + len(part)] = log_scale.double().exp().cpu().numpy() / np.maximum(eyes, least)
     return points, scale
+
+
+@frozen(kw_only=True, eq=False)
+class Look:
+    """A trained network in evaluation mode and the side in px of the crops that it was trained on."""
+
+    network: Network
+    size: int
+
+
+def joint_answers(
+    looks: Sequence[Look], photo: Tensor, crops: list[np.ndarray], mirrored: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `answers`, of several networks; see `pooled`."""
+    return pooled([answers(look.network, photo, crops, look.size, mirrored) for look in looks])
+
+
+def pooled(given: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of several networks' points (n, 68, 2) and expected distances (n, 68), weighted by how sure each one is.
+
+    Their errors are far from the same, so that the mean is better than the best of them.
+    """
+    points, scale = (np.stack(values) for values in zip(*given, strict=True))
+    weight = np.maximum(scale, 1e-6) ** -2
+    weight /= weight.sum(0)
+    return (weight[..., None] * points).sum(0), (weight * scale).sum(0)
+
+
+def last_look(
+    looks: Sequence[Look], photo: Tensor, points: Tensor, *, mirrored: bool
+) -> tuple[Tensor, Tensor]:
+    """Points (F, 68, 2) and confidence (F, 68) of faces whose points (F, 68, 2) are nearly right already."""
+    mean_shape = looks[0].network.mean_shape.cpu().double().numpy()
+    crops = [similarity(p, mean_shape) for p in points.cpu().double().numpy()]
+    better, scale = joint_answers(looks, photo, crops, mirrored)
+    return photo.new_tensor(better), photo.new_tensor(confidence(scale))
 
 
 def confidence(scale: np.ndarray) -> np.ndarray:

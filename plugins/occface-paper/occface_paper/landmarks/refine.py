@@ -8,6 +8,7 @@ surest, mends most of it; the mean over a few views takes out what depends on wh
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from occface_paper.faces.find import FoundFaces
 from occface_paper.landmarks.crop import similarity
-from occface_paper.landmarks.predict import Network, answers, box_crop, confidence
+from occface_paper.landmarks.predict import Look, answers, box_crop, confidence, joint_answers
 
 #: Starting crops besides the first answer's: the box's, at these sizes.
 BOX_SCALES = (1.0, 0.85, 1.15)
@@ -33,32 +34,34 @@ def moved(to_crop: np.ndarray, scale: float, turn: float = 0.0, shift: float = 0
 
 @torch.inference_mode()
 def refine_landmarks(
-    network: Network, photo: Tensor, faces: FoundFaces, points: Tensor, *, size: int, mirrored: bool
+    looks: Sequence[Look], photo: Tensor, faces: FoundFaces, points: Tensor, *, mirrored: bool
 ) -> tuple[Tensor, Tensor]:
     """Better points of found faces.
 
     Args:
-        network: a trained network in evaluation mode, on the photo's device.
+        looks: networks; the first one alone finds the right crop, all of them give the final views.
         photo: (1, 3, H, W) float32 RGB in [0, 1].
         faces: where they were found.
         points: (F, 68, 2) a first answer, photo pixels.
-        size: side of the crops, px.
         mirrored: look at the mirrored crops too, but for the starts.
 
     Returns:
         Points (F, 68, 2) in photo pixels and confidence (F, 68) in [0, 1].
     """
-    mean_shape = network.mean_shape.cpu().double().numpy()
+    first = looks[0]
+    mean_shape = first.network.mean_shape.cpu().double().numpy()
     better, scale = np.zeros((len(faces), 68, 2)), np.ones((len(faces), 68))
     rows = zip(faces.boxes.cpu().double().numpy(), points.cpu().double().numpy(), strict=True)
-    for face, (box, first) in enumerate(rows):
-        starts = [similarity(first, mean_shape), *(moved(box_crop(box), s) for s in BOX_SCALES)]
-        found, _ = answers(network, photo, starts, size, False)
-        found, doubt = answers(network, photo, [similarity(p, mean_shape) for p in found], size, False)
+    for face, (box, guess) in enumerate(rows):
+        starts = [similarity(guess, mean_shape), *(moved(box_crop(box), s) for s in BOX_SCALES)]
+        found, _ = answers(first.network, photo, starts, first.size, False)
+        found, doubt = answers(
+            first.network, photo, [similarity(p, mean_shape) for p in found], first.size, False
+        )
         answer = found[int(doubt.mean(1).argmin())]
         for _ in range(LOOKS):
-            (answer,), _ = answers(network, photo, [similarity(answer, mean_shape)], size, mirrored)
+            (answer,), _ = joint_answers(looks, photo, [similarity(answer, mean_shape)], mirrored)
         views = [moved(similarity(answer, mean_shape), *view) for view in VIEWS]
-        found, doubt = answers(network, photo, views, size, mirrored)
+        found, doubt = joint_answers(looks, photo, views, mirrored)
         better[face], scale[face] = found.mean(0), doubt.mean(0)
     return photo.new_tensor(better), photo.new_tensor(confidence(scale))

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 
     from occface_core.types import Landmarks
     from occface_paper.faces.find import FoundFaces
-    from occface_paper.landmarks.predict import Network
+    from occface_paper.landmarks.predict import Look
 
 #: The finder's answers from this score up are looked at by the verifier, at most so many of a photo.
 CANDIDATE, MAX_CANDIDATES = 0.3, 256
 #: A face's logit: the finder's, plus these shares of the verifier's and of the points' mean confidence, plus a
 #: constant. Chosen on the validation half of the photos: a fifth of the finder's false faces remain.
 VERIFIER_SHARE, CONFIDENCE_SHARE, CONSTANT = 0.5, 1.0, -2.3
+#: Name of the weights whose network gives the last look.
+REFINER = "heatmap"
+#: Faces whose points have a lower mean confidence are looked at with care.
+DOUBTFUL = 0.9
 #: Candidates whose finder and verifier together stay below this logit get no landmarks.
 HOPELESS = -0.5
 
@@ -36,11 +40,14 @@ class MobileNetV3Landmarks(LandmarkDetector):
         max_faces: at most so many faces, the best.
         passes: how often each face is looked at; each pass after the first crops by the last one's points.
         mirrored: look at the mirrored crop too in the last pass, and take the mean: 2 % less error, 3 ms a face.
-        careful: answer once more for the faces found, from several starts and as the mean of several views: a
-            tenth less error where something hides the face, for some 24 more looks a face.
+        careful: answer once more for the faces of which the answer is not sure, from several starts and as the mean
+            of several views.
+        refine: give the last look to the `heatmap` network as well, which sees the crop finer and keeps what it sees in
+            place, and take the mean of both, each point weighted by how sure either is of it. Off: the paper's
+            network alone.
         scan_sides: longer sides in px at which the photo is searched, largest first. A first side of 1280
             finds faces half as large as the default, at about three times the cost.
-        weights: folder of `faces`, `verifier` and `landmarks.safetensors`; None for the installed ones.
+        weights: folder of `faces`, `verifier`, `landmarks` and `heatmap.safetensors`; None for the installed ones.
     """
 
     licence: ClassVar[str] = "Apache-2.0; weights trained on research-only photos, see the model card"
@@ -51,17 +58,17 @@ class MobileNetV3Landmarks(LandmarkDetector):
     passes: int = attrs.field(default=2, validator=validators.ge(1))
     mirrored: bool = True
     careful: bool = True
+    refine: bool = True
     scan_sides: tuple[int, ...] = attrs.field(
         default=(640, 320, 160), converter=tuple, validator=validators.min_len(1)
     )
     weights: str | None = None
     _finder: Any = attrs.field(default=None, init=False, repr=False, eq=False)
     _verifier: Any = attrs.field(default=None, init=False, repr=False, eq=False)
-    _network: Any = attrs.field(default=None, init=False, repr=False, eq=False)
-    _size: int = attrs.field(default=128, init=False, repr=False, eq=False)
+    _looks: tuple[Look, ...] = attrs.field(default=(), init=False, repr=False, eq=False)
 
     def setup(self, device: str = "cpu") -> None:
-        """Read the three networks' weights.
+        """Read the networks' weights.
 
         Raises:
             WeightsMissing: a weights file is not there or not whole.
@@ -79,24 +86,20 @@ class MobileNetV3Landmarks(LandmarkDetector):
         state, metadata = load_weights(weights_path("verifier", self.weights))
         verifier = FaceVerifier(int(metadata.get("width", 16)))
         verifier.load_state_dict(state)
-        state, metadata = load_weights(weights_path(self.head, self.weights))
-        network = self._new_network(float(metadata.get("width", 1.0)))
-        network.load_state_dict(state)
-        self._size = int(metadata.get("size", 128))
+        self._looks = tuple(look_of(name, self.weights, device) for name in self._heads())
         self._finder = folded(finder).to(device).to(memory_format=torch.channels_last)
         self._verifier = folded(verifier).to(device).to(memory_format=torch.channels_last)
-        self._network = folded(network).to(device).to(memory_format=torch.channels_last)
 
-    def _new_network(self, width: float) -> Network:
-        from occface_paper.landmarks.network import LandmarkNetwork
-
-        return LandmarkNetwork(width)
+    def _heads(self) -> tuple[str, ...]:
+        """Names of the networks that answer for a crop, the first one first."""
+        return (self.head, REFINER) if self.refine and self.head != REFINER else (self.head,)
 
     def weights_sha256(self) -> str | None:
-        """Return the hash of the three networks' weights."""
+        """Return the hash of all networks' weights."""
         from occface_paper.weights import sha256_of, weights_path
 
-        return sha256_of(*(weights_path(name, self.weights) for name in ("faces", "verifier", self.head)))
+        names = ("faces", "verifier", *self._heads())
+        return sha256_of(*(weights_path(name, self.weights) for name in names))
 
     def find(self, photo: Tensor) -> FoundFaces:
         """Candidates of a photo (1, 3, H, W) with the finder's and the verifier's common score, before any landmark."""
@@ -131,7 +134,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
         Raises:
             StageError: `setup` was not called.
         """
-        if self._network is None:
+        if not self._looks:
             raise StageError(
                 "MobileNetV3Landmarks.run was called before setup(device); call setup once first"
             )
@@ -142,14 +145,15 @@ class MobileNetV3Landmarks(LandmarkDetector):
         import torch
 
         from occface_core.types import Landmarks
-        from occface_paper.landmarks.predict import distinct, predict_landmarks
+        from occface_paper.landmarks.predict import distinct, last_look, predict_landmarks
         from occface_paper.landmarks.refine import refine_landmarks
 
         if not len(faces):
             return Landmarks(points=photo.new_zeros(0, 68, 2), confidence=photo.new_zeros(0, 68))
+        first = self._looks[0]
         with torch.inference_mode():
             points, confidence = predict_landmarks(
-                self._network, photo, faces, size=self._size, passes=self.passes, mirrored=self.mirrored
+                first.network, photo, faces, size=first.size, passes=self.passes, mirrored=self.mirrored
             )
             logit = torch.logit(faces.scores, eps=1e-4)
             logit = logit + CONFIDENCE_SHARE * torch.logit(confidence.mean(1), eps=1e-4) + CONSTANT
@@ -159,25 +163,42 @@ class MobileNetV3Landmarks(LandmarkDetector):
             kept = distinct(points[order].cpu().double().numpy())
             order = order[kept][: self.max_faces]
             points, confidence = points[order], confidence[order]
-            if self.careful and len(order):
-                points, confidence = refine_landmarks(
-                    self._network, photo, faces[order], points, size=self._size, mirrored=self.mirrored
+            if len(self._looks) > 1 and len(order):
+                points, confidence = last_look(self._looks, photo, points, mirrored=self.mirrored)
+            doubtful = (confidence.mean(1) < DOUBTFUL).nonzero()[:, 0] if self.careful else order[:0]
+            if len(doubtful):
+                points[doubtful], confidence[doubtful] = refine_landmarks(
+                    self._looks, photo, faces[order[doubtful]], points[doubtful], mirrored=self.mirrored
                 )
                 kept = distinct(points.cpu().double().numpy())
                 points, confidence = points[kept], confidence[kept]
         return Landmarks(points=points.clone(), confidence=confidence.clone())
 
 
+def look_of(name: str, weights: str | None, device: str) -> Look:
+    """The network of these weights, `landmarks` or `heatmap`, ready to look."""
+    import torch
+
+    from occface_paper.fuse import folded
+    from occface_paper.landmarks.heatmap import HeatmapNetwork
+    from occface_paper.landmarks.network import LandmarkNetwork
+    from occface_paper.landmarks.predict import Look
+    from occface_paper.weights import load_weights, weights_path
+
+    state, metadata = load_weights(weights_path(name, weights))
+    kind = HeatmapNetwork if name == REFINER else LandmarkNetwork
+    network = kind(float(metadata.get("width", 1.0)))
+    network.load_state_dict(state)
+    network = folded(network).to(device).to(memory_format=torch.channels_last)
+    return Look(network=network, size=int(metadata.get("size", 128)))
+
+
 @attrs.define(kw_only=True)
 class HeatmapLandmarks(MobileNetV3Landmarks):
     """The same finder, then integral regression: each point is the mean of a heatmap (Sun et al. 2018).
 
-    Attributes: as `MobileNetV3Landmarks`; `weights` holds `heatmap.safetensors` instead of `landmarks`.
+    Attributes: as `MobileNetV3Landmarks`, but for `refine`, which has no effect; `weights` holds
+        `heatmap.safetensors` instead of `landmarks`.
     """
 
-    head: ClassVar[str] = "heatmap"
-
-    def _new_network(self, width: float) -> Network:
-        from occface_paper.landmarks.heatmap import HeatmapNetwork
-
-        return HeatmapNetwork(width)
+    head: ClassVar[str] = REFINER

@@ -1,4 +1,4 @@
-"""The landmarks that the library's own network finds on the synthetic faces: what the shape network is given in use.
+"""The landmarks that the library's own networks find on the synthetic faces: what the shape network is given in use.
 
 Found points are not the model's vertices with noise: people, and a network that learned from them, put brows, jaw
 and lips a little elsewhere, err by whole parts of a face, and underestimate strong turns. A shape network that is
@@ -14,12 +14,10 @@ import numpy as np
 import torch
 from attrs import frozen
 
-from occface_paper.fuse import folded
 from occface_paper.landmarks.crop import apply, similarity, to_pixels
-from occface_paper.landmarks.network import LandmarkNetwork
-from occface_paper.landmarks.predict import confidence
+from occface_paper.landmarks.predict import Look, confidence, pooled
+from occface_paper.landmarks.stage import REFINER, look_of
 from occface_paper.synthetic_bank import SyntheticBank
-from occface_paper.weights import load_weights, weights_path
 
 #: Turn (degrees), log scale and shift (crop units) of the crop that a first look would have given.
 FIRST_LOOK = (3.0, 0.05, 0.03)
@@ -71,11 +69,8 @@ def find_points(bank: SyntheticBank, seed: int = 0) -> dict[str, np.ndarray]:
     Returns:
         The fields of `FoundPoints`.
     """
-    state, metadata = load_weights(weights_path("landmarks"))
-    network = LandmarkNetwork(float(metadata["width"]))
-    network.load_state_dict(state)
-    looking = folded(network).to(memory_format=torch.channels_last)
-    size, mean = int(metadata["size"]), state["mean_shape"].double().numpy()
+    looks = [look_of(name, None, "cpu") for name in ("landmarks", REFINER)]
+    mean = looks[0].network.mean_shape.double().numpy()
     found: dict[str, np.ndarray] = {}
     for name in ("clean", "photo"):
         rng = np.random.default_rng((seed, len(name)))
@@ -84,25 +79,27 @@ def find_points(bank: SyntheticBank, seed: int = 0) -> dict[str, np.ndarray]:
         for begin in range(0, len(bank), CHUNK):
             rows = range(begin, min(begin + CHUNK, len(bank)))
             crops = [first_look(bank.outline[i].astype(float), mean, rng) for i in rows]
-            pictures = [
-                cv2.warpAffine(
-                    np.ascontiguousarray(getattr(bank, name)[i].transpose(1, 2, 0)),
-                    (to_pixels(size) @ crop)[:2],
-                    (size, size),
-                    flags=cv2.INTER_LINEAR,
-                )
-                for i, crop in zip(rows, crops, strict=True)
-            ]
-            batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div(255)
-            answer, log_scale = looking(batch.contiguous(memory_format=torch.channels_last))
-            local = answer.double().numpy()
-            eyes = np.linalg.norm(local[:, 36] - local[:, 45], axis=1)[:, None]
-            least = 0.5 * np.linalg.norm(mean[36] - mean[45])
-            trust[begin : rows.stop] = confidence(log_scale.double().exp().numpy() / np.maximum(eyes, least))
-            for i, crop, each in zip(rows, crops, local, strict=True):
-                points[i] = apply(np.linalg.inv(crop), each)
+            pictures = [np.ascontiguousarray(getattr(bank, name)[i].transpose(1, 2, 0)) for i in rows]
+            best, scale = pooled([seen_by(look, pictures, crops) for look in looks])
+            points[begin : rows.stop], trust[begin : rows.stop] = best, confidence(scale)
         found |= {name: points, f"{name}_trust": trust}
     return found
+
+
+def seen_by(look: Look, pictures: list[np.ndarray], crops: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Points (n, 68, 2) px and expected distance (n, 68) by the inter-ocular distance, of pictures seen in crops."""
+    size, mean = look.size, look.network.mean_shape.double().numpy()
+    seen = [
+        cv2.warpAffine(picture, (to_pixels(size) @ crop)[:2], (size, size), flags=cv2.INTER_LINEAR)
+        for picture, crop in zip(pictures, crops, strict=True)
+    ]
+    batch = torch.from_numpy(np.stack(seen)).permute(0, 3, 1, 2).float().div(255)
+    answer, log_scale = look.network(batch.contiguous(memory_format=torch.channels_last))
+    local = answer.double().numpy()
+    eyes = np.linalg.norm(local[:, 36] - local[:, 45], axis=1)[:, None]
+    least = 0.5 * np.linalg.norm(mean[36] - mean[45])
+    points = np.stack([apply(np.linalg.inv(crop), each) for crop, each in zip(crops, local, strict=True)])
+    return points, log_scale.double().exp().numpy() / np.maximum(eyes, least)
 
 
 def first_look(points: np.ndarray, mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
