@@ -21,7 +21,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from landmarks import as_tensor, inside_photo, nearest, summary
+from landmarks import SIDE, as_tensor, inside_photo, nearest, summary
 
 from occface_core import OccfaceError, Registry
 from occface_paper.landmarks.data import load_face_crops
@@ -43,7 +43,7 @@ def main(
 ) -> None:
     """Measure and write one row a detector and condition."""
     torch.set_num_threads(threads)
-    crops = load_face_crops(data, {"faces68": 1.0}, None)
+    crops = load_face_crops(data, {"faces68": 1.0}, None, side=SIDE)
     chosen = np.flatnonzero(crops.is_val)[:photos]
     cutouts = load_cutouts(data / "occluders")
     commit = subprocess.run(

@@ -4,8 +4,8 @@
 
 The photos are the validation photos of ``DIR/faces68`` with hand-placed points. Occluders are the training's own kinds
 at several sizes, and the library's (``library ...``). The methods are ``mobilenet_v3`` as it is by default, ``quick``
-(``careful=False``), ``heatmap`` (likewise), and the null method ``mean_shape`` (the mean face laid into the finder's
-box). NME is by the outer-eye distance, over found faces. ``moved_change_percent`` is how far the points of a bare photo
+(``careful=False``), ``alone`` (the paper's network alone: ``careful=False, refine=False``), ``heatmap``
+(``careful=False``), and the null method ``mean_shape`` (the mean face laid into the finder's box). NME is by the outer-eye distance, over found faces. ``moved_change_percent`` is how far the points of a bare photo
 move, by the same distance, when the photo is shifted and scaled by a tenth of the face. The error in the least
 confident third of the points tells how well confidence sorts them; no order can do better than the error in the worst
 third.
@@ -40,6 +40,8 @@ CONDITIONS = [
     ("mask", 0.3),
     *((f"library {kind}", 0.3) for kind in OCCLUDERS),
 ]
+#: Side of the photos, px: their own.
+SIDE = 384
 #: A face counts as found when the box of its points overlaps that of the truth by this much.
 FOUND = 0.4
 
@@ -131,12 +133,13 @@ def main(
 ) -> None:
     """Measure and write one row a method and condition."""
     torch.set_num_threads(threads)
-    crops = load_face_crops(data, {"faces68": 1.0}, None)
+    crops = load_face_crops(data, {"faces68": 1.0}, None, side=SIDE)
     chosen = np.flatnonzero(crops.is_val)[:photos]
     cutouts = load_cutouts(data / "occluders")
     stages = {
         "mobilenet_v3": MobileNetV3Landmarks(weights=weights),
         "quick": MobileNetV3Landmarks(weights=weights, careful=False),
+        "alone": MobileNetV3Landmarks(weights=weights, careful=False, refine=False),
         "heatmap": HeatmapLandmarks(weights=weights, careful=False),
     }
     for each in stages.values():

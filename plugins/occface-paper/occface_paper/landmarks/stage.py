@@ -25,7 +25,7 @@ VERIFIER_SHARE, CONFIDENCE_SHARE, CONSTANT = 0.5, 1.0, -2.3
 #: Name of the weights whose network gives the last look.
 REFINER = "heatmap"
 #: Faces whose points have a lower mean confidence are looked at with care.
-DOUBTFUL = 0.9
+DOUBTFUL = 0.85
 #: Candidates whose finder and verifier together stay below this logit get no landmarks.
 HOPELESS = -0.5
 
