@@ -5,10 +5,10 @@
 The photos are the validation photos of ``DIR/faces68`` with hand-placed points. Occluders are the training's own kinds
 at several sizes, and the library's (``library ...``). The methods are ``mobilenet_v3`` as it is by default, ``quick``
 (``careful=False``), ``alone`` (the paper's network alone: ``careful=False, refine=False``), ``heatmap``
-(``careful=False``), and the null method ``mean_shape`` (the mean face laid into the finder's box). NME is by the outer-eye distance, over found faces. ``moved_change_percent`` is how far the points of a bare photo
-move, by the same distance, when the photo is shifted and scaled by a tenth of the face. The error in the least
-confident third of the points tells how well confidence sorts them; no order can do better than the error in the worst
-third.
+(``careful=False``), and the null method ``mean_shape`` (the mean face laid into the finder's box). NME is by the
+outer-eye distance, over found faces. ``moved_change_percent`` is how far the points of a bare photo move, by the same
+distance, when the photo is shifted and scaled by a tenth of the face. The error in the least confident third of the
+points tells how well confidence sorts them; no order can do better than the error in the worst third.
 """
 
 from __future__ import annotations
