@@ -40,6 +40,7 @@ from torch import Tensor
 
 from occface_core.geometry.bump import detailed_depth
 from occface_core.geometry.illumination import basis
+from occface_core.geometry.mirror import mirror_places
 from occface_core.geometry.normals import depth_normals
 from occface_core.geometry.resample import sample_pixels
 from occface_core.registry import Registry
@@ -47,7 +48,6 @@ from occface_core.synthetic import LABELS, SyntheticFace, SynthOptions, generate
 from occface_core.types import FaceShape, Landmarks, Matte
 from occface_paper.detail.base import draw_base
 from occface_paper.detail.evaluate import fine_correlation, fine_relief, normal_errors
-from occface_paper.detail.mirror import mirror_places
 
 METHODS = ("none", "shape_from_shading", "soft_symmetry", "bump_unet")
 SEED = 77001

@@ -31,8 +31,8 @@ def provenance(shape: FaceShape, matte: Matte) -> Tensor:
 
     model, device = shape.model, shape.vertices.device
     camera = shape.camera_vertices()
-    triangles = model.tensor("triangles", device)
-    visible = visible_vertices(camera, triangles, shape.intrinsics, shape.size, shape.size)
+    triangles, weld = model.tensor("triangles", device), model.tensor("weld", device)
+    visible = visible_vertices(camera, triangles, shape.intrinsics, shape.size, shape.size, weld=weld)
     place = torch.nan_to_num(shape.project())
     scale = matte.alpha.shape[-1] / shape.size
     at = (place + 0.5) * scale - 0.5

@@ -70,7 +70,8 @@ def crop_to_photo(
     Args:
         landmarks: (B, 68, 2) photo pixels.
         size: crop size in pixels.
-        weights: (B, 68) trust in each point, for example confidence times visibility; all alike if None.
+        weights: (B, 68) trust in each point, for example confidence times visibility; all alike if None, and
+            for a face of which no point is trusted.
         reference: (68, 3) mm other points than the mean face's, in the face's frame.
 
     Returns:
@@ -89,7 +90,8 @@ def crop_to_photo(
     start_scale, start_roll, start_offset = _nominal_view(size) if reference is None else _view(face, size)
     trust = np.broadcast_to(_jaw_trust(), (len(landmarks), 68))
     if weights is not None:
-        trust = trust * as_numbers(weights)
+        given = as_numbers(weights)
+        trust = trust * np.where((given > 0).any(1, keepdims=True), given, 1)
     scale, rotation, offset = fit_views(as_numbers(landmarks), face, trust)
     turn, growth = _roll(rotation) - start_roll, scale / start_scale
     cos, sin = growth * np.cos(turn), growth * np.sin(turn)

@@ -35,9 +35,7 @@ def erode(values: Tensor, edges: Tensor, rings: int = 1) -> Tensor:
 def smooth(values: Tensor, edges: Tensor, rings: int = 1) -> Tensor:
     """Return the mean (B, V) of each vertex's own and its neighbours' values, `rings` times."""
     ends = torch.cat((edges, edges.flip(1)))
-    count = torch.ones_like(values[0]).index_add(
-        0, ends[:, 0], torch.ones_like(ends[:, 0], dtype=values.dtype)
-    )
+    count = values.new_ones(values.shape[1]).index_add(0, ends[:, 0], values.new_ones(len(ends)))
     for _ in range(rings):
         values = values.index_add(1, ends[:, 0], values[:, ends[:, 1]]) / count
     return values

@@ -69,14 +69,15 @@ def rasterise(
         engine: "numba" or "torch"; None takes numba on the CPU and torch elsewhere. Both answer alike.
 
     Returns:
-        Fragments with the dtype and device of `vertices`. Of surfaces at the same depth the lower row of
-        `triangles` is seen. Not differentiable; `interpolate` is, in its attributes.
+        Fragments with the dtype and device of `vertices`, float32 for half precision, which cannot hold depths.
+        Of surfaces at the same depth the lower row of `triangles` is seen. Not differentiable; `interpolate` is,
+        in its attributes.
 
     Raises:
         RecordError: wrong shapes, or triangles that name vertices that are not there.
     """
     _check_mesh(vertices, triangles)
-    points = vertices.detach()
+    points = vertices.detach().to(_at_least_single(vertices))
     matrix = intrinsics.detach().to(points).expand(len(points), 3, 3)
     chosen = _engine(engine, vertices.device)
     fragments, drawable = chosen.draw(points, matrix, triangles, height, width, near, GUARD)
@@ -104,9 +105,14 @@ def interpolate(fragments: Fragments, triangles: Tensor, attributes: Tensor) -> 
         )
     values = attributes.expand(batch, *attributes.shape[-2:])
     wants_gradient = torch.is_grad_enabled() and attributes.requires_grad
-    return _engine("torch" if wants_gradient else None, attributes.device).interpolate(
-        fragments, triangles, values
-    )
+    engine = _engine("torch" if wants_gradient else None, attributes.device)
+    spread = engine.interpolate(fragments, triangles, values.to(_at_least_single(values)))
+    return spread.to(attributes.dtype)
+
+
+def _at_least_single(values: Tensor) -> torch.dtype:
+    """Return the dtype to compute in: half precision is too coarse, and the compiled rasteriser lacks it."""
+    return torch.promote_types(values.dtype, torch.float32) if values.is_floating_point() else values.dtype
 
 
 def _check_mesh(vertices: Tensor, triangles: Tensor) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 def transform_points(matrix: Tensor, points: Tensor) -> Tensor:
     """Apply plane transforms (B, 3, 3) to points (B, N, 2); a matrix (3, 3) serves all items."""
     moved = points @ matrix[..., :2, :2].transpose(-1, -2) + matrix[..., None, :2, 2]
-    if bool((matrix[..., 2, :2] == 0).all()):
+    if bool((matrix[..., 2, :] == matrix.new_tensor([0, 0, 1])).all()):
         return moved
     weight = points @ matrix[..., 2, :2, None] + matrix[..., None, 2, 2:]
     return moved / weight

@@ -45,6 +45,18 @@ def test_crop_moves_with_the_photo(view, yaw):
     assert torch.allclose(crop_to_photo(transform_points(move, points)), want, atol=1e-3)
 
 
+def test_a_face_of_no_trust_is_cropped_by_all_its_points_alike(view):
+    points = seen_from(view, 0.1, 0.4).expand(2, -1, -1)
+    weights = torch.stack((torch.zeros(68), torch.ones(68)))
+    blind, sighted = crop_to_photo(points, weights=weights)
+    assert torch.equal(blind, sighted)
+
+
+def test_homogeneous_points_are_divided_by_their_weight():
+    matrix = torch.tensor([[2.0, 0, 4], [0, 2, 6], [0, 0, 2]])
+    assert torch.equal(transform_points(matrix, torch.ones(1, 1, 2)), torch.tensor([[[3.0, 4.0]]]))
+
+
 @pytest.mark.parametrize("yaw", [0.3, -0.6, 1.0, -1.3, math.pi / 2])
 @pytest.mark.parametrize("pitch", [-0.3, 0.0, 0.3])
 def test_a_turned_face_is_cropped_as_large_and_in_the_middle(view, yaw, pitch):

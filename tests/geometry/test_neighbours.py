@@ -59,3 +59,8 @@ def test_extension_reaches_only_what_hangs_together():
 def test_extension_checks_its_shapes():
     with pytest.raises(RecordError, match=r"\(1, 11\), got \(1, 10\)"):
         extend(torch.zeros(1, 11, 1), torch.zeros(1, 10), CHAIN)
+
+
+def test_no_values_stay_none():
+    none = torch.zeros(0, 11)
+    assert erode(none, CHAIN).shape == smooth(none, CHAIN, 2).shape == (0, 11)

@@ -187,6 +187,19 @@ def test_types_follow_and_inputs_stay(dtype, head, view):
     assert torch.equal(vertices, before)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_drawn_in_single(dtype, head, view):
+    vertices = view(head["mean"]).to(dtype)
+    got = rasterise(vertices, intrinsics(64), head["triangles"], 64, 64)
+    want = rasterise(vertices.float(), intrinsics(64), head["triangles"], 64, 64)
+    assert got.depth.dtype == torch.float32
+    assert torch.equal(got.triangle, want.triangle)
+    values = head["albedo_mean"].to(dtype)
+    spread = interpolate(got, head["triangles"], values)
+    assert spread.dtype == dtype
+    assert torch.allclose(spread.float(), interpolate(want, head["triangles"], values.float()), atol=0.01)
+
+
 def test_interpolation_is_differentiable_in_the_attributes(head, view):
     vertices = view(head["mean"])
     k = intrinsics(12)

@@ -10,7 +10,7 @@ from torch import Tensor
 from occface_classic.detail.linear_shading import slope_response, solve_height
 from occface_classic.detail.rendering import render_base
 from occface_classic.detail.shape_from_shading import ShapeFromShading, fade
-from occface_classic.detail.soft_symmetry import SoftSymmetry, mirror_positions
+from occface_classic.detail.soft_symmetry import SoftSymmetry
 from occface_core.facemodel import FaceModel
 from occface_core.geometry.bump import detailed_depth
 from occface_core.geometry.camera import intrinsics
@@ -168,11 +168,3 @@ def test_hidden_side_gets_the_detail_of_the_other() -> None:
     assert filled.sum() > 1000
     correlation = torch.corrcoef(torch.stack((mirrored.bump[filled], true[filled])))[0, 1]
     assert float(correlation) > 0.6
-
-
-def test_mirror_positions_of_a_frontal_face_are_reflected() -> None:
-    there, seen = mirror_positions(mean_face(), 256)
-    columns = torch.arange(256.0)
-    sure = seen[0, 0] > 0.99
-    assert sure.sum() > 10000
-    assert ((there[0, ..., 0] + columns - 255)[sure]).abs().quantile(0.99) < 1.5

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from occface_classic.inpainting.poisson import poisson_fill
 from occface_classic.pixels import planes, to_planes
-from occface_core.geometry.rasterise import interpolate, rasterise
+from occface_core.geometry.mirror import mirror_places
 from occface_core.geometry.resample import sample_pixels
-from occface_core.geometry.visibility import visible_vertices
 from occface_core.registry import Registry
 from occface_core.stages import DetailRecoverer
 from occface_core.types import FaceDetail, FaceShape, Matte
@@ -59,7 +58,7 @@ class SoftSymmetry(DetailRecoverer):
         size = clean.shape[-1]
         valid = detail.valid if detail.valid is not None else 1 - matte.alpha
         valid = valid * (1 - matte.alpha)
-        there, face = mirror_positions(shape, size)
+        there, face = mirror_places(shape, size)
         mirrored = sample_pixels(detail.bump * valid, there)
         trust = sample_pixels(valid, there) * face
         each = [planes(x) for x in (detail.bump, valid, mirrored, trust, matte.alpha * face)]
@@ -84,23 +83,3 @@ class SoftSymmetry(DetailRecoverer):
         filled = poisson_fill(bump[..., None], hole, source, valid >= _SEEN)[..., 0]
         blended = bump + np.clip(2 * hidden, 0, 1) * (self.limit * np.tanh(filled / self.limit) - bump)
         return np.where(hole, blended, bump)
-
-
-def mirror_positions(shape: FaceShape, size: int) -> tuple[Tensor, Tensor]:
-    """Return where in the crop the mirror image of each pixel's surface point lies, and whether it is seen.
-
-    Args:
-        shape: of a model with a mirror map.
-        size: side of the crop, pixels.
-
-    Returns:
-        (B, size, size, 2) pixels, and (B, 1, size, size) in [0, 1], 0 where the mirror image faces away.
-    """
-    device = shape.vertices.device
-    triangles, twin = shape.model.tensor("triangles", device), shape.model.tensor("mirror", device)
-    camera, matrix = shape.camera_vertices(), shape.scaled_intrinsics(size)
-    seen = visible_vertices(camera, triangles, matrix, size, size)[:, twin, None].to(camera)
-    place = (torch.nan_to_num(shape.project()) + 0.5) * (size / shape.size) - 0.5
-    fragments = rasterise(camera, matrix, triangles, size, size)
-    values = interpolate(fragments, triangles, torch.cat((place[:, twin], seen), -1))
-    return values[:, :2].permute(0, 2, 3, 1), values[:, 2:]

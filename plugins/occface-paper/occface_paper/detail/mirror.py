@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from occface_core.geometry.rasterise import interpolate, rasterise
+from occface_core.geometry.mirror import mirror_places
 from occface_core.geometry.resample import sample_pixels
-from occface_core.geometry.visibility import visible_vertices
 from occface_core.types import FaceShape
 from occface_paper.detail.inputs import blurred
 
@@ -42,26 +40,6 @@ def mirrored_detail(bump: Tensor, trust: Tensor, hidden: Tensor, shape: FaceShap
         (blurred(believed, EDGE) - 0.3) / 0.5
     ).clamp(0, 1)
     return bump + share * (wide + other - bump)
-
-
-def mirror_places(shape: FaceShape, size: int) -> tuple[Tensor, Tensor]:
-    """Return where the mirror image of each pixel's surface point lies in the crop, and whether it is in sight.
-
-    Args:
-        shape: of a model with a mirror map.
-        size: side of the crop, px.
-
-    Returns:
-        (B, size, size, 2) px, and (B, 1, size, size) in [0, 1].
-    """
-    device = shape.vertices.device
-    triangles, twin = shape.model.tensor("triangles", device), shape.model.tensor("mirror", device)
-    camera, matrix = shape.camera_vertices(), shape.scaled_intrinsics(size)
-    sight = visible_vertices(camera, triangles, matrix, size, size)[:, twin, None].to(camera)
-    place = (torch.nan_to_num(shape.project()) + 0.5) * (size / shape.size) - 0.5
-    fragments = rasterise(camera, matrix, triangles, size, size)
-    values = interpolate(fragments, triangles, torch.cat((place[:, twin], sight), -1))
-    return values[:, :2].permute(0, 2, 3, 1), values[:, 2:]
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from occface_core.errors import StageError, WeightsMissing
 from occface_core.testing import inputs, parametrize_checks
 from occface_core.types import FaceBatch, FaceDetail, Matte
-from occface_paper.detail.mirror import mirror_places, mirrored_detail
+from occface_paper.detail.mirror import mirrored_detail
 from occface_paper.detail.network import BumpNetwork
 from occface_paper.detail.stage import BumpUNet
 from occface_paper.training import export_half
@@ -106,19 +106,6 @@ def test_what_the_other_side_shows_fills_the_hidden_side():
     assert torch.corrcoef(torch.stack((filled[inside].flatten(), rows[inside].flatten())))[0, 1] > 0.8
     far = (..., slice(0, 256), slice(0, 110))
     assert torch.allclose(filled[far], (rows * left)[far], atol=1e-4)
-
-
-def test_the_mirror_image_of_a_frontal_face_lies_across_the_middle():
-    faces = inputs.faces(1)
-    shape = attrs.evolve(
-        faces.shape,
-        vertices=faces.shape.model.tensor("mean")[None].clone(),
-        rotation=torch.diag(torch.tensor([1.0, -1.0, -1.0]))[None],
-        translation=torch.tensor([[0.0, 0.0, 1000.0]]),
-    )
-    there, sight = mirror_places(shape, 256)
-    assert sight[0, 0, 140, 100] == pytest.approx(1)
-    assert there[0, 140, 100].tolist() == pytest.approx([155, 140], abs=1.5)
 
 
 def test_it_keeps_its_answer_where_nothing_is_hidden():
