@@ -156,6 +156,15 @@ def test_expressions_keep_their_bounds_and_poses_are_rotations() -> None:
     assert torch.allclose(found.rotation @ found.rotation.transpose(1, 2), torch.eye(3), atol=1e-4)
 
 
+def test_colours_move_no_coefficient_that_is_to_stay() -> None:
+    """Gaze and closing the lips over an open jaw are no business of 68 points, nor of the colours about them."""
+    shape, picture = faces(2)
+    found = FIT.run(picture, Landmarks(points=shape.landmarks())).coefficients["expression"]
+    still = coefficient_limits(MODEL)[0][K:] == 0
+    assert still.sum() == 9
+    assert (found[:, still] == 0).all()
+
+
 def test_pictures_without_a_face_give_a_finite_shape() -> None:
     for picture in (torch.zeros(1, 3, 256, 256), torch.ones(1, 3, 256, 256), torch.rand(1, 3, 256, 256)):
         points = torch.rand(1, 68, 2, generator=torch.Generator().manual_seed(0)) * 256

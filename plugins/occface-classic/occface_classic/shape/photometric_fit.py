@@ -125,7 +125,9 @@ class PhotometricFit(ShapeRegressor):
             sigma = self.blur * size / REFERENCE_SIZE * 3 ** (-step / max(self.steps - 1, 1))
             normal, gradient = term.equations(_with_slopes(clean, sigma), view, trust, matrix)
             mobile = free * ~held
-            normal, gradient = normal * self.colour_share, gradient * self.colour_share
+            share = torch.cat((torch.ones(6), mobile, torch.ones(sum(counts[2:]))))  # of the step, by unknown
+            normal = normal * share * share[:, None] * self.colour_share
+            gradient = gradient * share * self.colour_share
             inner = slice(0, 6 + counts[1])
             marked, pulled = points.equations(
                 view.rotation[None].double(), view.translation[None].double(), view.shape[None].double(), mobile[None]
