@@ -160,7 +160,7 @@ def on_clean(plugin: Any, faces: list[Scene], fit: Any) -> Iterator[Figure]:
 
 def on_hidden(plugin: Any, faces: list[Scene], completed: list[Tensor]) -> Iterator[Figure]:
     """Figures in the hidden part, and the occluder's shape in the bump map."""
-    fine, energy = [], np.zeros(2)
+    fine, energy, mirrored = [], np.zeros(2), 0
     leaks: dict[str, list[float]] = {"completed": [], "clean": [], "no matting": []}
     for face, done in zip(faces, completed, strict=True):
         hidden = face.matte.alpha > 0.5
@@ -182,13 +182,14 @@ def on_hidden(plugin: Any, faces: list[Scene], completed: list[Tensor]) -> Itera
         usable = sample_pixels((face.skin & ~hidden).float(), there) * sight > 0.9
         pairs = inside & usable
         if int(pairs.sum()) >= 100:
+            mirrored += 1
             energy += (
                 float(relief[pairs].square().sum()),
                 float(sample_pixels(relief, there)[pairs].square().sum()),
             )
     yield "hidden part", "fine correlation", float(np.mean(fine)), len(fine)
     if energy[1] > 1e-6:
-        yield "hidden part", "energy by the mirror image's", float(energy[0] / energy[1]), len(fine)
+        yield "hidden part", "energy by the mirror image's", float(energy[0] / energy[1]), mirrored
     for name, values in leaks.items():
         yield (
             f"leak, {name}",

@@ -38,6 +38,7 @@ from table import about, write
 from occface_core.ablation.metrics.estimators import estimates, pairs_told_apart, turn_between
 from occface_core.ablation.metrics.shape import rigid_fit, shape_figures
 from occface_core.facemodel import FaceModel
+from occface_core.geometry.align import crop_to_photo, inverse, transform_points, warp_crop
 from occface_core.registry import Registry
 from occface_core.types import FaceShape, Landmarks
 
@@ -121,7 +122,10 @@ def of_truth(name: str, stage: Any, cases: list[Case]) -> list[tuple[str, str, f
 
 
 def photo_cases(data: Path, count: int) -> list[tuple[str, torch.Tensor, Landmarks, torch.Tensor]]:
-    """Return (label, crop, points given to the shape, true points) of validation photos, marked and found."""
+    """Return (label, crop, points given to the shape, true points) of validation photos, marked and found.
+
+    Crops are aligned by the points that the shape is given, as the pipeline does it.
+    """
     from classic import load
 
     detector = Registry().get("landmark_detector", "mobilenet_v3")()
@@ -134,8 +138,14 @@ def photo_cases(data: Path, count: int) -> list[tuple[str, torch.Tensor, Landmar
             answer = detector.run(image[None])
             if len(answer):
                 one = (answer.points - points).norm(dim=-1).mean(1).argmin()
-                found = Landmarks(points=answer.points[one][None], confidence=answer.confidence[one][None])
-                cases.append(("found points", image[None], found, points))
+                marks = answer.points[one][None]
+                matrix = crop_to_photo(marks)
+                back = inverse(matrix)
+                found = Landmarks(
+                    points=transform_points(back, marks), confidence=answer.confidence[one][None]
+                )
+                true = transform_points(back, points[None])[0]
+                cases.append(("found points", warp_crop(image[None], matrix), found, true))
     return cases
 
 
