@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,7 @@ class StageCache(abc.ABC):
     hits: int = attrs.field(default=0, init=False)
     misses: int = attrs.field(default=0, init=False)
     _known: dict[int, tuple[Stage, str]] = attrs.field(factory=dict, init=False, repr=False)
-    _key: str = attrs.field(default="", init=False, repr=False)
-    _hit: bool = attrs.field(default=False, init=False, repr=False)
+    _call: threading.local = attrs.field(factory=threading.local, init=False, repr=False)
 
     @abc.abstractmethod
     def get(self, key: str) -> FaceBatch | None:
@@ -50,10 +50,10 @@ class StageCache(abc.ABC):
     @hookimpl(specname="occface_run_stage", tryfirst=True)
     def read(self, stage_name: str, stage: Stage, faces: Photo | FaceBatch) -> FaceBatch | None:
         """Return the kept answer, or None to let the stage work."""
-        kept = self.get(self._key)
-        self._hit = kept is not None
-        self.hits += self._hit
-        self.misses += not self._hit
+        kept = self.get(self._call.key)
+        self._call.hit = kept is not None
+        self.hits += self._call.hit
+        self.misses += not self._call.hit
         return kept
 
     @hookimpl(specname="occface_run_stage", wrapper=True)
@@ -61,11 +61,11 @@ class StageCache(abc.ABC):
         self, stage_name: str, stage: Stage, faces: Photo | FaceBatch
     ) -> Generator[None, FaceBatch, FaceBatch]:
         """Keep the answer; an exception passes through and nothing is kept."""
-        self._key = call_key(self._fingerprint_once(stage_name, stage), faces)
-        self._hit = False
+        self._call.key = call_key(self._fingerprint_once(stage_name, stage), faces)
+        self._call.hit = False
         result = yield
-        if not self._hit:
-            self.put(self._key, result)
+        if not self._call.hit:
+            self.put(self._call.key, result)
         return result
 
     def _fingerprint_once(self, stage_name: str, stage: Stage) -> str:

@@ -57,7 +57,9 @@ class Progress:
             from rich.console import Console
 
             self._console = Console(stderr=True)
-        if not self._console.is_terminal:
+        if (
+            not self._console.is_terminal or self._status is not None
+        ):  # one line, whatever the number of threads
             return (yield)
         with self._console.status(f"{photo.source}: reading") as self._status:
             try:
@@ -91,10 +93,11 @@ class MemoryCache(StageCache):
 
     def get(self, key: str) -> FaceBatch | None:
         """Return the kept answer, or None."""
-        if key not in self._kept:
+        try:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        except KeyError:  # never there, or forgotten just now by another thread
             return None
-        self._kept.move_to_end(key)
-        return self._kept[key]
 
     def put(self, key: str, answer: FaceBatch) -> None:
         """Keep an answer, and forget the least recently used ones beyond `max_entries`."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
@@ -94,6 +95,15 @@ def test_no_face_is_an_answer_too(cache):
     pipeline = make(cache, landmark_detector={"plugin": FAKE["landmark_detector"], "faces": 0})
     assert [len(pipeline(PHOTO)) for _ in range(2)] == [0, 0]
     assert pipeline.stage("landmark_detector").calls == 1
+
+
+def test_threads_do_not_get_each_others_answers(cache):
+    pipeline = make(cache)
+    photos = [np.full((300, 320, 3), level, np.uint8) for level in range(0, 240, 10)]
+    for _ in range(2):
+        with ThreadPoolExecutor(8) as pool:
+            for photo, faces in zip(photos, pool.map(pipeline, photos), strict=True):
+                assert torch.allclose(faces.image, torch.tensor(float(photo[0, 0, 0]) / 255))
 
 
 def test_memory_keeps_the_latest():
