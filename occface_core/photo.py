@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,11 +172,19 @@ def _decode(path: Path, max_pixels: int | None) -> Image.Image:
 def _check_path(path: Path) -> None:
     if str(path).startswith(("http:/", "https:/")):
         raise PhotoError(f"{path}: is a web address. Download the picture and give the file's path")
-    if path.is_dir():
+    try:
+        state = path.stat()
+    except PermissionError as error:
+        raise PhotoError(f"{path}: may not be read ({error.strerror}). Change its permissions") from error
+    except (OSError, ValueError) as error:  # also a name that is too long, or links that lead to each other
+        raise PhotoError(f"{path}: there is no such file. Check the path (now in {Path.cwd()})") from error
+    if stat.S_ISDIR(state.st_mode):
         raise PhotoError(f"{path}: is a folder, not a photo. Give the files in it one by one")
-    if not path.exists():
-        raise PhotoError(f"{path}: there is no such file. Check the path (now in {Path.cwd()})")
-    if path.is_file() and path.stat().st_size == 0:
+    if not stat.S_ISREG(state.st_mode):
+        raise PhotoError(
+            f"{path}: is a pipe or a device, not a file. Save the picture and give the file's path"
+        )
+    if state.st_size == 0:
         raise PhotoError(f"{path}: the file is empty. Copy or download it again, or give another file")
 
 
@@ -222,7 +231,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _check_array(array: Any) -> NDArray[np.uint8]:
     """Return the array if it is an RGB photo, else say how to make it one."""
-    if hasattr(array, "detach"):
+    if hasattr(array, "detach") and hasattr(array, "permute"):
         raise PhotoError(
             "the photo is a torch tensor, expected a numpy array (H, W, 3) of uint8 RGB. "
             "Convert (3, H, W) in [0, 1] with (t * 255).round().byte().permute(1, 2, 0).cpu().numpy()"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zlib
@@ -230,6 +231,25 @@ def test_what_cannot_be_read_says_why(tmp_path, make, says):
         read_photo(path)
     assert str(path) in str(caught.value)
     assert isinstance(caught.value, OccfaceError)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000, "a\0b", "loop"])
+def test_names_that_no_file_can_have(tmp_path, name):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(PhotoError, match="no such file"):
+        read_photo(tmp_path / name)
+
+
+def test_pipes_and_devices_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (tmp_path / "pipe.jpg", "/dev/zero"):
+        with pytest.raises(PhotoError, match="pipe or a device"):
+            read_photo(path)
+
+
+def test_an_open_file_is_no_photo(tmp_path):
+    with (tmp_path / "a.txt").open("w") as file, pytest.raises(PhotoError, match="a path or a numpy array"):
+        read_photo(file)
 
 
 def test_a_web_address_is_named_as_such():
