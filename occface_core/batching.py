@@ -49,7 +49,8 @@ def select(record: R, index: int | slice) -> R:
     if isinstance(index, int):
         size = len(record)  # type: ignore[arg-type]
         if not -size <= index < size:
-            raise IndexError(f"face {index} asked for, but there are {size} (0 to {size - 1})")
+            known = f"there are {size} (0 to {size - 1})" if size else "no face was found; see len(faces)"
+            raise IndexError(f"face {index} asked for, but {known}")
         index = slice(index % size, index % size + 1)
     kept = index
     return map_tensors(lambda tensors: tensors[0][kept], [record])  # type: ignore[no-any-return]

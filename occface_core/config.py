@@ -64,6 +64,9 @@ def load(config: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """
     if isinstance(config, Mapping):
         return dict(config), "configuration"
+    if not isinstance(config, (str, Path)):
+        wanted = "a preset's name, a dictionary, or a .json/.toml file"
+        raise ConfigError([Problem("config", wanted, f"{config!r} ({type(config).__name__})")])
     path = Path(config)
     if path.suffix.lower() not in (".json", ".toml"):
         if str(config) in PRESETS:
@@ -74,11 +77,13 @@ def load(config: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         )
     source = f"file {path}"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a mark at the beginning
         data = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigError([Problem("file", "a readable file", str(error))], source) from error
-    except ValueError as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem("file", "text in UTF-8", str(error))], source) from error
+    except (ValueError, RecursionError) as error:
         raise ConfigError(
             [Problem("file", f"valid {path.suffix[1:].upper()}", str(error))], source
         ) from error
@@ -102,7 +107,7 @@ def resolve(
             problems.append(Problem(str(key), "a stage, 'hooks', 'licence' or 'preset'", "an unknown key",
                                     did_you_mean(str(key), _KEYS)))  # fmt: skip
     preset_name = data.get("preset", DEFAULT_PRESET)
-    if preset_name not in PRESETS:
+    if not isinstance(preset_name, str) or preset_name not in PRESETS:
         problems.append(Problem("preset", f"one of {', '.join(PRESETS)}", repr(preset_name)))
         preset_name = DEFAULT_PRESET
     stages: dict[str, Choice] = {}
@@ -215,8 +220,10 @@ def _choose(kind: str, value: Any, path: str, registry: Registry, problems: list
         return None
     try:
         instance = cls(**structured)
-    except (TypeError, ValueError, OccfaceError) as error:
+    except Exception as error:
         message = str(error.args[0]) if error.args else str(error)
+        if not isinstance(error, (TypeError, ValueError, OccfaceError)):
+            message = f"{cls.__name__} cannot be made: {type(error).__name__}: {message}"
         problems.append(Problem(path, f"options that {cls.__name__} accepts", repr(structured), message))
         return None
     return Choice(kind, name, instance, distribution, version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from occface_core.errors import (
     FallbackWarning,
     GivenError,
     OccfaceError,
+    PhotoError,
+    PluginBroken,
     Problem,
     StageError,
     did_you_mean,
@@ -69,18 +72,22 @@ class Pipeline:
         self._choices = dict(stages)
         self._hooks = list(hooks)
         self._ready: set[str] = set()
+        self._setting_up = threading.RLock()
         self._weights: dict[str, str | None] = {}
         self._plugins = pluggy.PluginManager(hookspecs.PROJECT)
         self._plugins.add_hookspecs(hookspecs)
         self._plugins.register(_Work(self), name="occface_core.pipeline")
         for hook in self._hooks:
+            wanted = "hooks that implement occface_core.hookspecs, each once"
+            if self._plugins.has_plugin(hook.name):
+                raise ConfigError([Problem("hooks", wanted, f"'{hook.name}' twice")])
             try:
                 self._plugins.register(hook.instance, name=hook.name)
                 self._plugins.check_pending()
             except (ValueError, pluggy.PluginValidationError) as error:
-                problem = Problem("hooks", "hooks that implement occface_core.hookspecs, each once", hook.name,
-                                  str(error))  # fmt: skip
-                raise ConfigError([problem]) from error
+                raise ConfigError([Problem("hooks", wanted, hook.name, str(error))]) from error
+            if not self._plugins.get_hookcallers(hook.instance):
+                raise ConfigError([Problem("hooks", wanted, f"'{hook.name}', which implements none of them")])
 
     @classmethod
     def from_config(
@@ -150,8 +157,14 @@ class Pipeline:
         Yields:
             One `FaceBatch` a photo, in order, equal to `pipeline(photo)`.
         """
-        if batch_size < 1:
-            raise OccfaceError(f"batch_size must be at least 1, got {batch_size}")
+        if isinstance(photos, (str, bytes, Path)) or not isinstance(photos, Iterable):
+            raise PhotoError(
+                f"map takes a list of photos, got {photos!r}. Give [photo], or call pipeline(photo)"
+            )
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise OccfaceError(f"batch_size must be a whole number from 1 up, got {batch_size!r}")
+        if on_error not in ("raise", "return"):
+            raise OccfaceError(f"on_error must be 'raise' or 'return', got {on_error!r}")
         waiting: list[FaceBatch | OccfaceError] = []
         for one in photos:
             try:
@@ -171,14 +184,25 @@ class Pipeline:
 
         Raises:
             OccfaceError: there is no stage of that name.
+            WeightsMissing: its weights are not there, or are damaged.
+            PluginBroken: setting it up failed.
         """
         if name not in STAGES:
-            raise OccfaceError(f"there is no stage '{name}'. {did_you_mean(name, list(STAGES))}")
-        instance = self._choices[name].instance
-        if name not in self._ready:
-            instance.setup(self.device)
-            self._ready.add(name)
-        return instance
+            raise OccfaceError(f"there is no stage '{name}'. {did_you_mean(str(name), list(STAGES))}")
+        choice = self._choices[name]
+        with self._setting_up:
+            if name not in self._ready:
+                try:
+                    choice.instance.setup(self.device)
+                except OccfaceError:
+                    raise
+                except (Exception, SystemExit) as error:
+                    raise PluginBroken(
+                        f"{name} plugin '{choice.name}' cannot be set up: {type(error).__name__}: {error}. "
+                        f"Look at its options, reinstall it, or take another plugin for this stage"
+                    ) from error
+                self._ready.add(name)
+        return choice.instance
 
     def to_config(self) -> dict[str, Any]:
         """Return the resolved configuration: every option, and under "provenance" what made it.
@@ -207,14 +231,26 @@ class Pipeline:
         weights = choice.instance.weights_sha256()
         return repr((name, _spec(choice), choice.distribution, choice.version, weights))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process as configured; stages are set up there."""
+        hooks = [_not_set_up(choice) for choice in self._hooks]
+        stages = {stage: _not_set_up(choice) for stage, choice in self._choices.items()}
+        return type(self), (stages, hooks, self.device, self._licence)
+
     def __repr__(self) -> str:
         rows = "".join(f"\n  {stage}: {c.name} {c.instance.summary()}" for stage, c in self._choices.items())
         return f"Pipeline on {self.device}:{rows}"
 
     def _read(self, source: PhotoLike, given: Mapping[str, Any]) -> Photo:
+        if not isinstance(given, Mapping):
+            raise GivenError(
+                f"given must be a dictionary such as {{'matte': mask}}, got {type(given).__name__}"
+            )
         for key in given:
             if key not in ("landmarks", "matte"):
-                raise GivenError(f"given['{key}'] is unknown. {did_you_mean(key, ['landmarks', 'matte'])}")
+                raise GivenError(
+                    f"given['{key}'] is unknown. {did_you_mean(str(key), ['landmarks', 'matte'])}"
+                )
         pixels = photo.to_tensor(photo.read_photo(source)).to(self.device)
         name = str(source) if isinstance(source, (str, Path)) else "array"
         height, width = pixels.shape[-2:]
@@ -273,6 +309,7 @@ class Pipeline:
 
     def _run_stage(self, name: str, faces: Photo | FaceBatch) -> FaceBatch:
         if name == "landmark_detector" and isinstance(faces, Photo) and faces.landmarks is not None:
+            _check_extent(faces.landmarks, faces, GivenError, "given['landmarks'] has")
             return _cropped(faces, Landmarks(points=faces.landmarks), StageRecord(stage=name, plugin="given"))
         instance = self.stage(name)
         return self._plugins.hook.occface_run_stage(  # type: ignore[no-any-return]
@@ -291,11 +328,12 @@ class Pipeline:
             answer = stage.run(*inputs)  # type: ignore[attr-defined]
         except OccfaceError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise StageError(f"{label} failed: {type(error).__name__}: {error}") from error
         record = self._record(name)
         if isinstance(faces, Photo):
             _check_answer(label, answer, Landmarks, None)
+            _check_extent(answer.points, faces, StageError, f"{label} returned")
             return _cropped(faces, answer, record)
         _check_answer(label, answer, _ANSWERS[name], faces)
         return _filed(faces, stage.produces, answer, record)
@@ -347,6 +385,37 @@ def _check_answer(label: str, answer: Any, wanted: type, faces: FaceBatch | None
     if not isinstance(answer, wanted):
         raise StageError(f"{label} must return {wanted.__name__}, got {type(answer).__name__}")
     _check_size(label, answer, faces)
+    _check_numbers(label, answer)
+
+
+def _check_numbers(label: str, answer: Any) -> None:
+    """Refuse what would fail without a name later: NaN, infinity, and double precision."""
+    fields = {"its answer": answer} if isinstance(answer, Tensor) else _tensors(answer)
+    for name, value in fields.items():
+        if value.dtype == torch.float64:
+            raise StageError(
+                f"{label} must return float32, but {name} is {value.dtype}; convert it with .float()"
+            )
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise StageError(f"{label} must return finite numbers, but {name} holds NaN or infinity")
+
+
+def _tensors(record: Any) -> dict[str, Tensor]:
+    """Return the tensors of a record itself, not of the records in it."""
+    fields = {field.name: getattr(record, field.name) for field in attrs.fields(type(record)) if field.init}
+    return {name: value for name, value in fields.items() if isinstance(value, Tensor)}
+
+
+def _check_extent(points: Tensor, source: Photo, error: type[OccfaceError], who: str) -> None:
+    """Refuse faces that are no face of this photo: they would take all memory, or mean nothing."""
+    height, width = source.pixels.shape[-2:]
+    spans = [float(span) for span in (points.amax(1) - points.amin(1)).amax(-1)] if len(points) else []
+    for i, span in enumerate(spans):
+        if span > 8 * max(height, width) + 1024 or (span < 2 < max(height, width) and error is GivenError):
+            raise error(
+                f"{who} a face ({i}) that is {span:.3g} pixels large in a photo of {width} x {height}; "
+                f"landmarks are (x, y) in pixels of the photo, not from 0 to 1"
+            )
 
 
 def _check_size(label: str, answer: Any, faces: FaceBatch | None) -> None:
@@ -420,15 +489,27 @@ def _spec(choice: config.Choice) -> str | dict[str, Any]:
     return {"plugin": choice.name, **options}
 
 
+def _not_set_up(choice: config.Choice) -> config.Choice:
+    """Return the choice with an instance of the same options that has loaded nothing."""
+    return (
+        attrs.evolve(choice, instance=attrs.evolve(choice.instance))
+        if attrs.has(type(choice.instance))
+        else choice
+    )
+
+
 def _checked_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    device = str(device)  # a torch.device too
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        if torch.empty(0, device=device).is_meta:
+            raise RuntimeError("it keeps no numbers")
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise OccfaceError(
-            f"device '{device}' cannot be used ({reason}); use device='cpu' or 'auto'"
+        cure = f"Use device='cpu' or 'auto' ({reason})"
+        raise ConfigError(
+            [Problem("device", "a device that torch can use here", repr(device), cure)]
         ) from error
     return device
 
@@ -436,7 +517,12 @@ def _checked_device(device: str) -> str:
 def _given_landmarks(value: Any, device: str) -> Tensor | None:
     if value is None:
         return None
-    points = torch.as_tensor(np.asarray(value) if not isinstance(value, Tensor) else value)
+    try:
+        points = torch.as_tensor(np.asarray(value) if not isinstance(value, Tensor) else value)
+    except (TypeError, ValueError) as error:
+        raise GivenError(
+            f"given['landmarks'] must be numbers of shape (F, 68, 2) in photo pixels, got {type(value).__name__}"
+        ) from error
     points = points.to(device=device, dtype=torch.float32)
     if points.ndim == 2:
         points = points[None]

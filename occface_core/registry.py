@@ -140,6 +140,8 @@ class Registry:
     def _check_interface(kind: str, name: str, cls: Any) -> None:
         interface = STAGES.get(kind)
         if interface is None:
+            if kind == "hooks" and not isinstance(cls, type):
+                raise PluginBroken(f"hook '{name}' ({cls!r}) must be a class")
             return
         if not (isinstance(cls, type) and issubclass(cls, interface)):
             raise PluginBroken(
@@ -168,7 +170,7 @@ def load_object(value: str, what: str) -> Any:
         found: Any = importlib.import_module(match["module"])
         for part in match["object"].split("."):
             found = getattr(found, part)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without a main guard leaves when it is imported
         raise PluginBroken(
             f"{what} cannot be imported from '{value}': {type(error).__name__}: {error}. "
             f"Reinstall it, or install what it is missing"

@@ -123,3 +123,50 @@ def test_round_trip(registry):
     again = Pipeline.from_config(resolved, registry=registry)
     assert again.to_config() == pipeline.to_config()
     assert again.stage("face_inpainter").level == 0.25
+
+
+@pytest.mark.parametrize("value", [None, 3, ["paper"], b"paper"])
+def test_what_is_no_configuration_says_what_is_one(value, registry):
+    assert "a dictionary" in problems(value, registry)["config"]
+
+
+@pytest.mark.parametrize("preset", [["classic"], {}, None, 1])
+def test_a_preset_is_a_name(preset, registry):
+    assert "one of paper, classic" in problems(config(preset=preset), registry)["preset"]
+
+
+def test_files_of_any_editor(registry, tmp_path):
+    path = tmp_path / "marked.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + "\n".join(f'{stage} = "fake"' for stage in FAKE).encode())
+    Pipeline.from_config(path, registry=registry)
+    path.write_bytes("# caf\xe9".encode("latin-1"))
+    assert "UTF-8" in problems(path, registry)["file"]
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000 + "]" * 100_000)
+    assert "valid JSON" in problems(deep, registry)["file"]
+
+
+def test_a_plugin_that_leaves_when_imported_is_told(registry, tmp_path, monkeypatch):
+    (tmp_path / "leaves.py").write_text("raise SystemExit(0)")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "SystemExit" in problems(config(face_inpainter="leaves:Any"), registry)["face_inpainter"]
+
+
+def test_a_constructor_that_raises_anything_is_told(registry):
+    @attrs.define(kw_only=True)
+    class Broken(Grey):
+        def __attrs_post_init__(self):
+            raise RuntimeError("by design")
+
+    assert "RuntimeError: by design" in problems(config(face_inpainter=Broken), registry)["face_inpainter"]
+
+
+@pytest.mark.parametrize("hook", ["os:path", "os.path:join", int, "collections:OrderedDict"])
+def test_what_is_no_hook_is_refused(hook, registry):
+    assert any(path.startswith("hooks") for path in problems(config(hooks=[hook]), registry))
+
+
+def test_a_hook_twice_is_told_in_words(registry):
+    from occface_core.hooks import Timing
+
+    assert str(problems(config(hooks=[Timing, Timing]), registry)["hooks"]).endswith("Timing' twice")

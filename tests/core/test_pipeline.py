@@ -1,11 +1,16 @@
+import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import attrs
 import numpy as np
 import pytest
 import torch
 
-from occface_core import Pipeline, Registry
+from occface_core import Landmarks, Matte, Pipeline, Registry
 from occface_core.batching import join
-from occface_core.errors import GivenError, OccfaceError, StageError
+from occface_core.errors import ConfigError, GivenError, OccfaceError, PluginBroken, StageError
 from tests.core.fakes import FAKE, Failing, WrongAnswer, frontal_points
 
 PHOTO = (np.arange(256 * 256 * 3) % 251).astype(np.uint8).reshape(256, 256, 3)
@@ -86,6 +91,13 @@ def test_given_matte_replaces_the_matting():
         ({"landmarks": np.zeros((5, 2))}, r"\(F, 68, 2\)"),
         ({"landmarks": np.full((1, 68, 2), np.nan)}, "NaN"),
         ({"mask": 1}, "unknown"),
+        ({1: 1}, "unknown"),
+        ([1], "dictionary"),
+        ({"landmarks": "points.txt"}, "numbers"),
+        ({"landmarks": [[1, 2], [3]]}, "numbers"),
+        ({"landmarks": np.full((1, 68, 2), None)}, "numbers"),
+        ({"landmarks": frontal_points()[None] / 256}, "not from 0 to 1"),
+        ({"landmarks": frontal_points()[None] * 1e9}, "photo of 256 x 256"),
     ],
 )
 def test_what_is_given_is_checked(given, message):
@@ -141,9 +153,99 @@ def test_a_wrong_answer_is_named():
         make(face_inpainter=WrongAnswer)(PHOTO)
 
 
-def test_a_device_that_is_not_there():
-    with pytest.raises(OccfaceError, match="device='cpu'"):
-        Pipeline.from_config(FAKE, registry=Registry(discover=False), device="cuda:99")
+@pytest.mark.parametrize("device", ["cuda:99", "quantum", "meta", "", None])
+def test_a_device_that_is_not_there(device):
+    with pytest.raises(ConfigError, match="device='cpu'"):
+        Pipeline.from_config(FAKE, registry=Registry(discover=False), device=device)
+
+
+def test_a_torch_device_is_written_as_its_name():
+    made = Pipeline.from_config(FAKE, registry=Registry(discover=False), device=torch.device("cpu"))
+    assert made.to_config()["provenance"]["device"] == "cpu"
+
+
+@attrs.define(kw_only=True)
+class Answering(FAKE["face_inpainter"]):
+    """An inpainter whose answer, or setting up, is wrong in a way of one's choice."""
+
+    way: str = "nan"
+
+    def setup(self, device="cpu"):
+        if self.way == "setup":
+            raise RuntimeError("by design")
+
+    def run(self, image, matte, landmarks):
+        if self.way == "leaves":
+            raise SystemExit(0)
+        return {"nan": image * float("nan"), "double": image.double()}[self.way]
+
+
+@pytest.mark.parametrize(
+    "way, error, says",
+    [
+        ("nan", StageError, "face_inpainter plugin .* NaN"),
+        ("double", StageError, "float64.*float"),
+        ("leaves", StageError, "SystemExit"),
+        ("setup", PluginBroken, "face_inpainter plugin .* cannot be set up: RuntimeError: by design"),
+    ],
+)
+def test_what_a_plugin_does_wrong_is_told_with_its_name(way, error, says):
+    with pytest.raises(error, match=says):
+        make(face_inpainter={"plugin": Answering, "way": way})(PHOTO)
+
+
+def test_a_matte_or_points_that_are_no_numbers_name_their_plugin():
+    class Nowhere(FAKE["landmark_detector"]):
+        def run(self, photo):
+            return Landmarks(points=torch.full((1, 68, 2), float("nan")))
+
+    class Blank(FAKE["occlusion_matting"]):
+        def run(self, image, landmarks):
+            return Matte(alpha=torch.full_like(image[:, :1], float("nan")))
+
+    for stage, plugin in (("landmark_detector", Nowhere), ("occlusion_matting", Blank)):
+        with pytest.raises(StageError, match=f"{stage} plugin .* NaN"):
+            make(**{stage: plugin})(PHOTO)
+
+
+@pytest.mark.parametrize("photos", ["photo.jpg", Path("photo.jpg"), None])
+def test_map_wants_a_list(photos):
+    with pytest.raises(OccfaceError, match=r"list of photos"):
+        list(make().map(photos))
+
+
+@pytest.mark.parametrize("options", [{"batch_size": "8"}, {"batch_size": 1.5}, {"on_error": "retrun"}])
+def test_options_of_map_are_checked(options):
+    with pytest.raises(OccfaceError, match=next(iter(options))):
+        list(make().map([PHOTO], **options))
+
+
+def test_a_pipeline_goes_to_another_process_as_configured():
+    made = make(hooks=["timing"], face_inpainter={"plugin": FAKE["face_inpainter"], "level": 0.25})
+    before = made(PHOTO)
+    again = pickle.loads(pickle.dumps(made))
+    assert torch.equal(again(PHOTO).clean, before.clean)
+    assert again.stage("landmark_detector").calls == 1
+    assert again.to_config() == made.to_config()
+
+
+def test_several_threads_set_a_stage_up_once():
+    @attrs.define(kw_only=True)
+    class Slow(FAKE["landmark_detector"]):
+        def setup(self, device="cpu"):
+            time.sleep(0.05)
+            self.setups.append(device)
+
+    made = make(landmark_detector=Slow)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(made, [PHOTO] * 4))
+    assert made.stage("landmark_detector").setups == ["cpu"]
+
+
+def test_a_photo_without_a_face_says_so_when_a_face_is_asked_for():
+    faces = make(landmark_detector={"plugin": FAKE["landmark_detector"], "faces": 0})(PHOTO)
+    with pytest.raises(IndexError, match="no face was found"):
+        faces.mesh(0)
 
 
 def test_timing_fills_the_lineage():
