@@ -7,6 +7,8 @@ listed without being imported.
 
 from __future__ import annotations
 
+import io
+import sys
 from functools import cache
 from typing import Any
 
@@ -99,7 +101,10 @@ def occface(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; what a terminal cannot show, such as odd bytes of a file name, is shown as \\udcff."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()
 
 

@@ -31,7 +31,7 @@ def batch(
     from occface_core.results import is_complete
 
     if not folder.is_dir():
-        raise typer.BadParameter(f"'{folder}' is not a folder", param_hint="DIR")
+        raise typer.BadParameter(f"'{folder}' is not a folder", param_hint="FOLDER")
     configuration = settings(config, set_)
     jobs = name_jobs(find_photos([str(folder)], leave_out=output))
     left = [job for job in jobs if not (resume and is_complete(output / job.name, job.photo))]

@@ -15,12 +15,18 @@ def demo(
     occluder: str = typer.Option(
         "mask", "--occluder", help="What is put in front: mask, microphone, sunglasses, …"
     ),
-    seed: int = typer.Option(2, "--seed", help="Another seed draws the occluder in another way."),
+    seed: int = typer.Option(2, "--seed", min=0, help="Another seed draws the occluder in another way."),
     config: str = typer.Option(
         "paper", "--config", "-c", help="Preset (paper, classic) or a .toml/.json file."
     ),
 ) -> None:
     """Hide a part of a portrait, reconstruct the face, and show the original beside the result."""
     from occface_core.commands.demonstration import demonstrate
+    from occface_core.errors import RecordError
+    from occface_core.synthetic.options import SynthOptions
 
+    try:
+        SynthOptions(occluders=(occluder,))
+    except RecordError as error:
+        raise typer.BadParameter(str(error), param_hint="--occluder") from error
     demonstrate(output, photo=photo, occluder=occluder, seed=seed, config=config)

@@ -37,7 +37,7 @@ def demonstrate(output: Path, *, photo: Path | None, occluder: str, seed: int, c
     """
     import numpy as np
 
-    from occface_core.commands.settings import settings
+    from occface_core.commands.settings import settings, with_timing
     from occface_core.engines import make_pipeline
     from occface_core.photo import read_photo, to_tensor
     from occface_core.results import check_folder, save, write_report
@@ -49,8 +49,7 @@ def demonstrate(output: Path, *, photo: Path | None, occluder: str, seed: int, c
     source = photo or PORTRAIT
     original = read_photo(source)
     check_folder(output)
-    configuration = settings(config, [])
-    configuration["hooks"] = [*configuration.get("hooks", []), "timing"]
+    configuration = with_timing(settings(config, []))
     with remarks().status("loading the networks") as status:
         pipeline = make_pipeline(configuration, "cpu")
         status.update("finding the face")

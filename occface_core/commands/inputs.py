@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ def find_photos(given: Sequence[str], *, leave_out: Path | None = None) -> list[
     found: dict[Path, Path] = {}
     for text in given:
         for path in _expand(text):
-            real = path.resolve()
+            real = Path(os.path.realpath(path))  # links that lead in a circle are no error here
             if own is None or own not in real.parents or str(path) == text:
                 found.setdefault(real, path)
     return list(found.values())
@@ -34,9 +35,9 @@ def find_photos(given: Sequence[str], *, leave_out: Path | None = None) -> list[
 
 def _expand(text: str) -> Iterator[Path]:
     path = Path(text)
-    if path.is_dir():
+    if os.path.isdir(path):
         yield from _photos_in(path)
-    elif not path.exists() and glob.has_magic(text):
+    elif not os.path.exists(path) and glob.has_magic(text):
         matches = sorted(Path(match) for match in glob.glob(text, recursive=True))
         for match in matches or [path]:
             yield from _photos_in(match) if match.is_dir() else [match]

@@ -12,11 +12,15 @@ def report(
 ) -> None:
     """Write FOLDER/report.html from the results that lie in FOLDER."""
     from occface_core.commands.console import fail
-    from occface_core.results import find_results, write_report
+    from occface_core.commands.running import write_page
+    from occface_core.results import find_results
 
     if not folder.is_dir() or not find_results(folder):
         fail(
             f"{folder} holds no results (no faces.json in a subfolder). Run `occface reconstruct` first",
             code=2,
         )
-    typer.echo(write_report(folder))
+    path, damaged = write_page(folder)
+    typer.echo(path)
+    if damaged:
+        raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import typer
 
 from occface_core.commands.console import fail, print_error, print_warning, remarks
+from occface_core.commands.settings import with_timing
 from occface_core.engines import Engine, Job, Outcome
 
 
@@ -26,27 +28,47 @@ def run(
     """Work through the jobs, write the report, print a summary.
 
     Raises:
-        typer.Exit: code 1 if photos failed or no face was found in any.
+        typer.Exit: code 1 if photos failed or no face was found in any, 130 if it was stopped.
         OutputError: nothing can be written to `folder`.
         ConfigError: the configuration is wrong.
     """
-    from occface_core.results import FORMATS, check_folder, write_report
+    from occface_core.results import FORMATS, check_folder
 
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(FORMATS)}", param_hint="--format")
     if not jobs and not done_before:
-        fail("there are no photos in what was given. Give photos, or a folder with photos in it", code=1)
+        fail(
+            "there are no photos in what was given. Give photos, or a folder with photos in it; "
+            f"what lies in the output folder ({folder}) is not taken for photos",
+            code=1,
+        )
     check_folder(folder)
     outcomes: list[Outcome] = []
     if jobs:
-        outcomes = _work(engine, jobs, dict(configuration), device, folder, formats)
+        try:
+            outcomes = _work(engine, jobs, with_timing(configuration), device, folder, formats)
+        except KeyboardInterrupt:
+            rest = "`occface batch --resume` leaves them out, `occface report` shows them"
+            fail(f"stopped. Results that were finished are in {folder}: {rest}", code=130)
     if html:
-        failures = {str(o.job.photo): o.error for o in outcomes if o.error}
-        write_report(folder, failures=failures)
+        write_page(folder, {str(o.job.photo): o.error for o in outcomes if o.error})
     _summary(outcomes, folder, html)
     if any(o.error for o in outcomes) or (not any(o.faces for o in outcomes) and not done_before):
         raise typer.Exit(1)
+
+
+def write_page(folder: Path, failures: Mapping[str, str] | None = None) -> tuple[Path, int]:
+    """Write folder/report.html, say which results in it are damaged, and return its path and their number."""
+    from occface_core.results.report import ResultDamaged, write_report
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResultDamaged)
+        path = write_report(folder, failures=failures)
+    damaged = [str(one.message) for one in caught if issubclass(one.category, ResultDamaged)]
+    for text in damaged:
+        print_warning(text)
+    return path, len(damaged)
 
 
 def _work(
@@ -67,9 +89,6 @@ def _work(
         TimeRemainingColumn,
     )
 
-    configuration["hooks"] = [*configuration.get("hooks", [])]
-    if "timing" not in configuration["hooks"]:
-        configuration["hooks"].append("timing")
     console = remarks()
     outcomes: list[Outcome] = []
     told: set[str] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from occface_core import config
@@ -50,13 +50,22 @@ def settings(name_or_path: str, changes: Sequence[str]) -> dict[str, Any]:
     return data
 
 
+def with_timing(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration with the hook `timing`, once; one whose hooks are no list is left as it is."""
+    hooks = configuration.get("hooks", [])
+    if not isinstance(hooks, (list, tuple)):
+        return dict(configuration)
+    named = [hook.get("plugin") if isinstance(hook, Mapping) else hook for hook in hooks]
+    return {**configuration, "hooks": [*hooks, *(() if "timing" in named else ("timing",))]}
+
+
 def _as_table(data: dict[str, Any], stage: str) -> dict[str, Any]:
     """Return what is chosen for a stage as {"plugin": name, option: value, …}."""
     chosen = data.get(stage)
     if isinstance(chosen, dict):
         return dict(chosen)
     if chosen is None:
-        preset = data.get("preset", DEFAULT_PRESET)
+        preset = str(data.get("preset", DEFAULT_PRESET))
         return {"plugin": PRESETS.get(preset, PRESETS[DEFAULT_PRESET])[stage]}
     return {"plugin": chosen}
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import warnings
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -26,6 +27,10 @@ MAX_VIEWS = 40
 _FULL_SHEETS, _FULL_WIDTH, _SMALL_WIDTH = 24, 1872, 1100
 
 
+class ResultDamaged(UserWarning):
+    """A result in the folder cannot be read, and is left out of the report."""
+
+
 def write_report(folder: str | Path, failures: Mapping[str, str] | None = None) -> Path:
     """Write folder/report.html from the results in the folders below.
 
@@ -38,11 +43,13 @@ def write_report(folder: str | Path, failures: Mapping[str, str] | None = None) 
 
     Raises:
         OutputError: it cannot be written.
+
+    Warns:
+        ResultDamaged: a result cannot be read; the report names it, and shows the others.
     """
     target = check_folder(folder)
-    results = [
-        (path, json.loads((path / DOCUMENT).read_text(encoding="utf-8"))) for path in find_results(target)
-    ]
+    told = dict(failures or {})
+    results = [(path, content) for path in find_results(target) if (content := _read(path, told))]
     data: dict[str, Any] = {
         "topologies": {},
         "faces": {},
@@ -50,10 +57,14 @@ def write_report(folder: str | Path, failures: Mapping[str, str] | None = None) 
     }
     total = sum(len(content["faces"]) for _, content in results)
     width = _FULL_WIDTH if total <= _FULL_SHEETS else _SMALL_WIDTH
-    body = [_head(results, failures or {}, total)]
+    body = []
     everywhere = set.intersection(*(set(content["warnings"]) for _, content in results)) if results else set()
     for path, content in results:
-        body.append(_photo(path, content, data, width, told=everywhere))
+        try:
+            body.append(_photo(path, content, data, width, told=everywhere))
+        except Exception as error:  # whatever a damaged picture or mesh makes its reader raise
+            _damaged(path, error, told)
+    body.insert(0, _head(results, told, total))
     parts = {
         "css": _resource("report.css"),
         "body": "\n".join(body),
@@ -82,6 +93,27 @@ _PAGE = """<!DOCTYPE html>
 </body>
 </html>
 """
+
+
+def _read(path: Path, told: dict[str, str]) -> dict[str, Any]:
+    """Return what a result's faces.json says, or an empty dictionary and why not in `told`."""
+    try:
+        content: dict[str, Any] = json.loads((path / DOCUMENT).read_text(encoding="utf-8"))
+        missing = {"faces", "warnings", "photo", "lineage", "timings"} - set(content)
+        if missing:
+            raise KeyError(", ".join(sorted(missing)))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _damaged(path / DOCUMENT, error, told)
+        return {}
+    return content
+
+
+def _damaged(path: Path, error: Exception, told: dict[str, str]) -> None:
+    reason = (
+        f"{path}: the result cannot be read ({type(error).__name__}: {error}). Reconstruct the photo again"
+    )
+    told[str(path)] = reason
+    warnings.warn(reason, ResultDamaged, stacklevel=3)
 
 
 def _resource(name: str) -> str:

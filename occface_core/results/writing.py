@@ -59,8 +59,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write a UTF-8 text file, whole or not at all; bytes of file names that are no text become \\udcff."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_picture(path: Path, pixels: NDArray[Any]) -> None:

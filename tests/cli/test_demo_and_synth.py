@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -34,6 +35,14 @@ def test_the_demo_without_its_portrait_asks_for_one(config, tmp_path, monkeypatc
     result = run("demo", "--out", tmp_path / "demo", "-c", config)
     assert result.exit_code == 1
     assert "--photo FILE" in result.output
+
+
+@pytest.mark.parametrize("option", [("--occluder", "maks"), ("--occluder", ""), ("--seed", "-1")])
+def test_the_demo_refuses_what_it_cannot_draw_at_once(config, tmp_path, option):
+    result = run("demo", "--out", tmp_path / "demo", "-c", config, *option)
+    assert result.exit_code == 2
+    assert option[0] in result.output
+    assert not (tmp_path / "demo").exists()
 
 
 def test_synth_draws_the_same_samples_from_the_same_seed(tmp_path):
