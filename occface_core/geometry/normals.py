@@ -19,14 +19,24 @@ def vertex_normals(vertices: Tensor, triangles: Tensor, *, weld: Tensor | None =
     Returns:
         (B, V, 3) unit normals pointing outwards, in the frame of `vertices`; 0 at vertices without area.
     """
-    corner = vertices[:, triangles]
-    face = torch.linalg.cross(corner[:, :, 1] - corner[:, :, 0], corner[:, :, 2] - corner[:, :, 0])
+    first, second, third = (vertices[:, corner] for corner in triangles.unbind(1))
+    face = torch.linalg.cross(second - first, third - first)
     total = torch.zeros_like(vertices)
-    for k in range(3):
-        total = total.index_add(1, triangles[:, k], face)
+    for corner in triangles.unbind(1):
+        total = _add(total, corner, face)
     if weld is not None:
-        total = torch.zeros_like(total).index_add(1, weld, total)[:, weld]
+        doubled = (weld != torch.arange(len(weld), device=weld.device)).nonzero()[:, 0]
+        total = _add(total, weld[doubled], total[:, doubled])[:, weld]
     return unit(total)
+
+
+def _add(total: Tensor, rows: Tensor, values: Tensor) -> Tensor:
+    """Return total (B, V, 3) plus values (B, N, 3) at rows (N,): `index_add`, which is slow but for flat tensors."""
+    batch, count, width = total.shape
+    place = rows[:, None] * width + torch.arange(width, device=rows.device)
+    item = torch.arange(batch, device=rows.device)[:, None] * (count * width)
+    flat = total.reshape(-1).scatter_add(0, (item + place.reshape(-1)).reshape(-1), values.reshape(-1))
+    return flat.reshape(total.shape)
 
 
 def unit(vectors: Tensor) -> Tensor:

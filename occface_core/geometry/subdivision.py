@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from occface_core.errors import RecordError
-from occface_core.geometry.neighbours import mesh_edges
 
 
 @attrs.define(frozen=True, kw_only=True, eq=False)
@@ -15,8 +14,8 @@ class Subdivision:
     """A finer mesh on the same surface.
 
     Attributes:
-        triangles: (T', 3) int64; the old vertices keep their numbers.
-        edges: (E, 2) int64: vertex V + e lies in the middle of edge e.
+        triangles: (T', 3) int64; the old vertices keep their numbers. Those that nothing split come first.
+        edges: (E, 2) int64 the edges that were split, in order: vertex V + e lies in the middle of edge e.
     """
 
     triangles: Tensor
@@ -29,11 +28,14 @@ class Subdivision:
 
     def spread_weld(self, weld: Tensor) -> Tensor:
         """Return (V + E,) the first vertex at the same place: the middles of welded edges are welded."""
-        low, high = weld[self.edges].sort(1).values.unbind(1)
+        number = torch.arange(len(self.edges), device=weld.device)
+        doubled = weld != torch.arange(len(weld), device=weld.device)
+        doubled[weld[doubled]] = True
+        rows = doubled[self.edges].any(1).nonzero()[:, 0]  # on a seam, or at its end: few
+        low, high = weld[self.edges[rows]].sort(1).values.unbind(1)
         _, group = torch.unique(low * len(weld) + high, return_inverse=True)
-        number = torch.arange(len(group), device=group.device)
-        first = torch.full_like(number, len(group)).scatter_reduce(0, group, number, "amin")
-        return torch.cat((weld, first[group] + len(weld)))
+        first = torch.full_like(rows, len(self.edges)).scatter_reduce(0, group, rows, "amin")
+        return torch.cat((weld, number.index_copy(0, rows, first[group]) + len(weld)))
 
 
 def subdivide(triangles: Tensor, vertex_count: int, *, split: Tensor | None = None) -> Subdivision:
@@ -43,47 +45,52 @@ def subdivide(triangles: Tensor, vertex_count: int, *, split: Tensor | None = No
     always share whole edges.
 
     Args:
-        triangles: (T, 3) int64.
+        triangles: (T, 3) int64 rows a, b, c.
         vertex_count: number V of vertices.
-        split: (E,) bool, for each of `mesh_edges(triangles)`; all are split if None.
+        split: (T, 3) bool, whether to split the sides ab, bc and ca; neighbours must agree about the side that
+            they share. All are split if None.
     """
-    edges = mesh_edges(triangles)
-    if split is not None and split.shape != edges.shape[:1]:
-        raise RecordError(f"subdivide: split must have shape ({len(edges)},), got {tuple(split.shape)}")
-    chosen = edges if split is None else edges[split]
-    keys = chosen[:, 0] * vertex_count + chosen[:, 1]
+    if split is None:
+        split = triangles != triangles.roll(-1, 1)  # a triangle without area may have a side without length
+    elif split.shape != triangles.shape:
+        raise RecordError(
+            f"subdivide: split must have shape {tuple(triangles.shape)}, got {tuple(split.shape)}"
+        )
+    edges, whole, pieces = _split(triangles, vertex_count, split)
+    return Subdivision(triangles=torch.cat((whole, pieces)), edges=edges)
 
-    def middle(start: Tensor, end: Tensor) -> Tensor:
-        """Return the vertex in the middle of edges, -1 where they are not split."""
-        wanted = torch.minimum(start, end) * vertex_count + torch.maximum(start, end)
-        place = torch.searchsorted(keys, wanted).clamp_max(max(len(keys) - 1, 0))
-        if not len(keys):
-            return torch.full_like(start, -1)
-        return torch.where(keys[place] == wanted, place + vertex_count, -1)
 
-    corner = torch.cat((triangles, torch.stack([middle(*e) for e in _sides(triangles)], -1)), 1)
-    count = (corner[:, 3:] >= 0).sum(1)
+def _split(triangles: Tensor, vertex_count: int, split: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the edges that are split, the triangles that stay whole, and the pieces of the others."""
+    count = split.sum(1)
+    cut = count > 0
+    whole, corner, split, count = triangles[~cut], triangles[cut], split[cut], count[cut]
+    start, end = corner[split], corner.roll(-1, 1)[split]
+    keys, place = torch.unique(
+        torch.minimum(start, end) * vertex_count + torch.maximum(start, end), return_inverse=True
+    )
+    edges = torch.stack((keys // vertex_count, keys % vertex_count), -1)
+    middle = torch.full_like(corner, -1).masked_scatter(split, place + vertex_count)
+    columns = torch.cat((corner, middle), 1)
     # turn the triangles so that a lone split edge comes first, and a lone whole edge last
-    lone = torch.where(count == 1, (corner[:, 3:] >= 0).int().argmax(1), 0)
-    lone = torch.where(count == 2, ((corner[:, 3:] < 0).int().argmax(1) + 1) % 3, lone)
-    order = (torch.arange(3, device=lone.device) + lone[:, None]) % 3
-    turned = torch.cat((corner[:, :3].gather(1, order), corner[:, 3:].gather(1, order)), 1)
-    parts = [turned[count == n][:, columns] for n, pieces in _PIECES.items() for columns in pieces]
-    return Subdivision(triangles=torch.cat(parts), edges=chosen)
+    for number, lone in ((1, split), (2, ~split)):
+        rows = (count == number).nonzero()[:, 0]
+        first = (lone[rows].int().argmax(1) + number - 1) % 3
+        order = (torch.arange(3, device=first.device) + first[:, None]) % 3
+        columns[rows] = columns[rows].gather(1, torch.cat((order, order + 3), 1))
+    parts = []
+    for number, pieces in _PIECES.items():
+        some = columns[count == number]
+        parts += [some[:, piece] for piece in pieces]
+    return edges, whole, torch.cat(parts)
 
 
 # the pieces of a triangle whose columns are a, b, c, then the middles of ab, bc, ca, by number of middles
 _PIECES = {
-    0: ([0, 1, 2],),
     1: ([0, 3, 2], [3, 1, 2]),
     2: ([0, 3, 4], [3, 1, 4], [0, 4, 2]),
     3: ([0, 3, 5], [3, 1, 4], [5, 4, 2], [3, 4, 5]),
 }
-
-
-def _sides(triangles: Tensor) -> list[tuple[Tensor, Tensor]]:
-    a, b, c = triangles.unbind(1)
-    return [(a, b), (b, c), (c, a)]
 
 
 def refine(
@@ -103,13 +110,26 @@ def refine(
     """
     steps: list[Subdivision] = []
     share = wanted.to(vertices.dtype)[:, None]
+    done = triangles[
+        :0
+    ]  # what was once left whole stays so: neither its sides nor their ends change any more
     for _ in range(rounds):
-        edges = mesh_edges(triangles)
-        length = (vertices[edges[:, 0]] - vertices[edges[:, 1]]).norm(dim=-1)
-        split = (length > longest) & (share[edges, 0] > 0.5).any(1)
+        split = _long_sides(vertices, triangles, share[:, 0] > 0.5, longest)
         if not bool(split.any()):
             break
-        step = subdivide(triangles, len(vertices), split=split)
+        edges, whole, pieces = _split(triangles, len(vertices), split)
+        done, triangles = torch.cat((done, whole)), pieces
+        step = Subdivision(triangles=torch.cat((done, triangles)), edges=edges)
         steps.append(step)
-        vertices, share, triangles = step.spread(vertices), step.spread(share), step.triangles
+        vertices, share = step.spread(vertices), step.spread(share)
     return tuple(steps)
+
+
+def _long_sides(vertices: Tensor, triangles: Tensor, wanted: Tensor, longest: float) -> Tensor:
+    """Return (T, 3) bool: sides ab, bc and ca that are longer than `longest` and have a wanted end."""
+    near = wanted[triangles]
+    split = near | near.roll(-1, 1)
+    rows = split.any(1).nonzero()[:, 0]
+    corner = vertices[triangles[rows]]
+    length = (corner - corner.roll(-1, 1)).norm(dim=-1)
+    return split.index_copy(0, rows, split[rows] & (length > longest))

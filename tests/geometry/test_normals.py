@@ -80,3 +80,17 @@ def test_a_jump_in_depth_does_not_tilt_the_normals():
     depth[..., 10:] = 1100
     got = depth_normals(depth, intrinsics(20))
     assert (got[:, 2] > 0.999).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_normals_of_a_batch_are_the_sums_about_each_vertex(head, count):
+    """Against one triangle after the other, doubled vertices of a seam included."""
+    vertices = head["mean"].double() + torch.randn(count, 1, 3, generator=torch.manual_seed(0)).double()
+    vertices = vertices * torch.arange(1, count + 1)[:, None, None]
+    weld, total = head["weld"], torch.zeros(count, len(head["mean"]), 3, dtype=torch.float64)
+    corner = vertices[:, head["triangles"]]
+    face = torch.linalg.cross(corner[:, :, 1] - corner[:, :, 0], corner[:, :, 2] - corner[:, :, 0])
+    for k in range(3):
+        total.index_add_(1, weld[head["triangles"][:, k]], face)
+    want = torch.nn.functional.normalize(total[:, weld], dim=-1)
+    assert torch.allclose(vertex_normals(vertices, head["triangles"], weld=weld), want, atol=1e-9)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+import trimesh
 
 from occface_core.errors import RecordError
 from occface_core.geometry.neighbours import mesh_edges
@@ -17,6 +19,57 @@ def areas(points, triangles):
 def volume(points, triangles):
     corner = points[triangles]
     return (corner[:, 0] * torch.linalg.cross(corner[:, 1], corner[:, 2])).sum() / 6
+
+
+def of_sides(triangles, chosen):
+    """Return (T, 3) bool: which sides ab, bc, ca are among the chosen edges (E, 2)."""
+    sides = torch.stack((triangles, triangles.roll(-1, 1)), -1).sort(-1).values
+    names = sides[..., 0] * 10**6 + sides[..., 1]
+    return torch.isin(names, chosen[:, 0] * 10**6 + chosen[:, 1])
+
+
+def plainly(triangles, chosen, count):
+    """Split the chosen edges one triangle after the other; the pieces as `subdivide` orders them."""
+    middle = {edge: count + i for i, edge in enumerate(sorted(chosen))}
+    made = {n: [] for n in range(4)}
+    for a, b, c in triangles:
+        mids = [middle.get((min(p), max(p)), -1) for p in ((a, b), (b, c), (c, a))]
+        number = sum(m >= 0 for m in mids)
+        turn = 0
+        if number == 1:
+            turn = next(i for i in range(3) if mids[i] >= 0)
+        if number == 2:
+            turn = (next(i for i in range(3) if mids[i] < 0) + 1) % 3
+        (a, b, c), (ab, bc, ca) = ((x + x)[turn : turn + 3] for x in ([a, b, c], mids))
+        made[number].append(
+            {
+                0: [(a, b, c)],
+                1: [(a, ab, c), (ab, b, c)],
+                2: [(a, ab, bc), (ab, b, bc), (a, bc, c)],
+                3: [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)],
+            }[number]
+        )
+    return [row for pieces in made.values() for part in zip(*pieces, strict=True) for row in part]
+
+
+def test_refining_is_splitting_all_long_edges_again_and_again():
+    """Against a plain loop over all edges of the whole mesh, order of vertices and triangles included."""
+    ball = trimesh.creation.icosphere(subdivisions=3)
+    vertices = torch.tensor(np.array(ball.vertices) * (20, 30, 14), dtype=torch.float32)
+    triangles = torch.tensor(np.array(ball.faces), dtype=torch.int64)
+    wanted = vertices[:, 0] > 5
+    steps = refine(vertices, triangles, wanted)
+    assert len(steps) == 3
+    share, mesh = wanted.float()[:, None], triangles
+    for step in steps:
+        edges = mesh_edges(mesh)
+        length = (vertices[edges[:, 0]] - vertices[edges[:, 1]]).norm(dim=-1)
+        chosen = edges[(length > 1.6) & (share[edges, 0] > 0.5).any(1)]
+        assert torch.equal(step.edges, chosen)
+        slow = plainly(mesh.tolist(), set(map(tuple, chosen.tolist())), len(vertices))
+        mesh = torch.tensor(slow)
+        assert torch.equal(step.triangles, mesh)
+        vertices, share = step.spread(vertices), step.spread(share)
 
 
 def test_four_equal_triangles_for_each(ellipsoid):
@@ -35,8 +88,9 @@ def test_four_equal_triangles_for_each(ellipsoid):
 def test_any_choice_of_edges_keeps_the_surface_closed(ellipsoid, share):
     """Invariants: Euler's number, every edge in two triangles in opposite directions, area and volume."""
     vertices, triangles = ellipsoid
-    split = torch.rand(len(mesh_edges(triangles)), generator=torch.manual_seed(0)) < share
-    fine = subdivide(triangles, len(vertices), split=split)
+    edges = mesh_edges(triangles)
+    split = torch.rand(len(edges), generator=torch.manual_seed(0)) < share
+    fine = subdivide(triangles, len(vertices), split=of_sides(triangles, edges[split]))
     points = fine.spread(vertices)
     assert len(points) == len(vertices) + int(split.sum())
     assert len(points) - len(mesh_edges(fine.triangles)) + len(fine.triangles) == 2
@@ -74,6 +128,6 @@ def test_welded_middles():
     assert got[others].tolist() == others
 
 
-def test_the_choice_must_fit_the_edges():
-    with pytest.raises(RecordError, match=r"\(3,\), got \(2,\)"):
-        subdivide(torch.tensor([[0, 1, 2]]), 3, split=torch.ones(2, dtype=torch.bool))
+def test_the_choice_must_fit_the_sides():
+    with pytest.raises(RecordError, match=r"\(1, 3\), got \(3,\)"):
+        subdivide(torch.tensor([[0, 1, 2]]), 3, split=torch.ones(3, dtype=torch.bool))
