@@ -24,7 +24,7 @@ from occface_core.geometry.normals import to_viewer, vertex_normals
 from occface_core.geometry.subdivision import refine
 from occface_core.geometry.surface import displace
 from occface_core.geometry.texture import bake_texture
-from occface_core.geometry.visibility import seen_weights
+from occface_core.geometry.visibility import Sight, look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,9 +52,10 @@ def build_mesh(faces: FaceBatch, *, detailed: bool = True, texture: np.ndarray |
     if faces.shape is None:
         raise RecordError("FaceBatch.mesh needs a shape; run the shape_regressor stage first")
     with torch.inference_mode():
-        painted = _paint(faces, faces.shape) if texture is None else texture
+        sight = _sight(faces.shape)
+        painted = _paint(faces, faces.shape, sight) if texture is None else texture
         if detailed and faces.detail is not None:
-            return _detailed(faces.shape, faces.detail, painted)
+            return _detailed(faces.shape, faces.detail, painted, sight)
         return _base(faces.shape, painted)
 
 
@@ -85,12 +86,18 @@ def _base(shape: FaceShape, texture: np.ndarray) -> Mesh:
     )
 
 
-def _detailed(shape: FaceShape, detail: FaceDetail, texture: np.ndarray) -> Mesh:
+def _sight(shape: FaceShape) -> Sight:
+    model, device = shape.model, shape.vertices.device
+    triangles, weld = model.tensor("triangles", device), model.tensor("weld", device)
+    return look(shape.camera_vertices(), triangles, shape.intrinsics, shape.size, shape.size, weld=weld)
+
+
+def _detailed(shape: FaceShape, detail: FaceDetail, texture: np.ndarray, sight: Sight) -> Mesh:
     model, device = shape.model, shape.vertices.device
     triangles = model.tensor("triangles", device)
     weld = model.tensor("weld", device)
     camera = shape.camera_vertices()
-    weights = seen_weights(camera, triangles, shape.intrinsics, shape.size, shape.size, weld=weld)
+    weights = sight.weights
     points, share, uv = camera, weights[..., None], model.tensor("uv", device)
     for step in refine(camera[0], triangles, weights[0] > 0):
         points, share, uv = step.spread(points), step.spread(share), step.spread(uv)
@@ -107,7 +114,7 @@ def _detailed(shape: FaceShape, detail: FaceDetail, texture: np.ndarray) -> Mesh
     return Mesh(vertices=moved[0], triangles=triangles, uv=uv, texture=texture, normals=normals[0])
 
 
-def _paint(faces: FaceBatch, shape: FaceShape) -> np.ndarray:
+def _paint(faces: FaceBatch, shape: FaceShape, sight: Sight) -> np.ndarray:
     """Return the texture (N, N, 3) uint8 of one face."""
     model, device = shape.model, shape.vertices.device
     triangles = model.tensor("triangles", device)
@@ -137,6 +144,7 @@ def _paint(faces: FaceBatch, shape: FaceShape) -> np.ndarray:
         weld=weld,
         trust=_trust(model).to(device),
         inner=_inside_of_mouth(model).to(device),
+        sight=sight if size == shape.size else None,
         size=TEXTURE_SIZE,
     )
     levels = (torch.nan_to_num(painted.picture[0]).clamp(0, 1) * 255).round().to(torch.uint8)

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from occface_core.errors import RecordError
+from occface_core.geometry.kept import kept
 
 
+@kept
 def mesh_edges(triangles: Tensor, weld: Tensor | None = None) -> Tensor:
     """Return every edge once: (E, 2) int64, the lower vertex first.
 

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from occface_core.geometry.camera import project
 from occface_core.geometry.fragments import Fragments
+from occface_core.geometry.kept import kept
 from occface_core.geometry.neighbours import erode, extend, mesh_edges, smooth
 from occface_core.geometry.rasterise import interpolate, rasterise
 from occface_core.geometry.resample import sample_pixels
-from occface_core.geometry.visibility import seen_weights, visible_vertices
+from occface_core.geometry.visibility import Sight, look
 
 SEEN, COMPLETED, MIRRORED, PRIOR, NOTHING = 0, 1, 2, 3, 255
 """Codes of provenance, as in `occface_core.types.PROVENANCE`; `NOTHING` lies outside the texture's charts."""
@@ -52,6 +53,7 @@ def bake_texture(
     weld: Tensor | None = None,
     trust: Tensor | None = None,
     inner: Tensor | None = None,
+    sight: Sight | None = None,
     size: int = 512,
 ) -> Texture:
     """Paint the texture of each face.
@@ -75,6 +77,7 @@ def bake_texture(
         trust: (V,) in [0, 1], 0 where the surface seldom fits the photo (ears, neck): there the photo is taken
             only where its colour suits that of the trusted rest. Trusted everywhere if None.
         inner: (V,) bool the inside of the mouth: seen in narrow strips, of colours that say nothing about others.
+        sight: which vertices `image` shows, where it is known already.
         size: height and width of the texture in pixels.
     """
     batch, _, height, width = image.shape
@@ -86,7 +89,9 @@ def bake_texture(
     sources = torch.cat((photo, hidden, unknown), 1)
     edges = mesh_edges(triangles, weld)
 
-    seen = seen_weights(vertices, triangles, intrinsics, height, width, weld=weld)
+    if sight is None:
+        sight = look(vertices, triangles, intrinsics, height, width, weld=weld)
+    seen = sight.weights
     colour = _look_up(sources, vertices, intrinsics)
     seen = seen * (1 - colour[..., 4])
     if trust is not None:
@@ -103,8 +108,7 @@ def bake_texture(
         colour[..., :3] - colour[:, other, :3] - relight, both, edges, weld
     )
     if inner is not None:
-        visible = visible_vertices(vertices, triangles, intrinsics, height, width, weld=weld)
-        seen = torch.where(inner & visible, 1 - colour[..., 4], seen)
+        seen = torch.where(inner & sight.visible, 1 - colour[..., 4], seen)
 
     texels = texel_fragments(uv, triangles, size)
     layers = torch.cat(
@@ -127,6 +131,7 @@ def bake_texture(
     )
 
 
+@kept
 def texel_fragments(uv: Tensor, triangles: Tensor, size: int) -> Fragments:
     """Return which triangle each texel lies in: (1, size, size) fragments of the mesh laid out flat."""
     column, row = uv[:, 0] * size - 0.5, (1 - uv[:, 1]) * size - 0.5

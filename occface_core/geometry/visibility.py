@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import torch
 from torch import Tensor
 
@@ -36,7 +37,12 @@ def visible_vertices(
         width: width of the picture in pixels.
         weld: (V,) int64 the first vertex at the same place.
     """
-    towards = facing(vertices, vertex_normals(vertices, triangles, weld=weld)) > 0
+    cosine = facing(vertices, vertex_normals(vertices, triangles, weld=weld))
+    return _unhidden(vertices, triangles, intrinsics, height, width) & (cosine > 0)
+
+
+def _unhidden(vertices: Tensor, triangles: Tensor, intrinsics: Tensor, height: int, width: int) -> Tensor:
+    """Return (B, V) bool: in the picture, and with nothing of the mesh in front."""
     place = project(vertices, intrinsics)
     edge = place.new_tensor([width - 0.5, height - 0.5])
     within = ((place >= -0.5) & (place <= edge)).all(-1)
@@ -50,7 +56,20 @@ def visible_vertices(
         for down in (0, 1):
             column, row = (x + right).clamp(0, 2 * width - 1), (y + down).clamp(0, 2 * height - 1)
             seen |= depth.gather(1, row * 2 * width + column) >= vertices[..., 2] - TOLERANCE
-    return seen & within & towards
+    return seen & within
+
+
+@attrs.define(frozen=True, kw_only=True, eq=False)
+class Sight:
+    """What the camera sees of a mesh.
+
+    Attributes:
+        visible: (B, V) bool, see `visible_vertices`.
+        weights: (B, V) in [0, 1], see `seen_weights`.
+    """
+
+    visible: Tensor
+    weights: Tensor
 
 
 def seen_weights(
@@ -67,10 +86,23 @@ def seen_weights(
     Visible vertices, less where they are seen at a grazing angle, drawn in by a ring at the border of the
     visible region and faded over the next two. Arguments as for `visible_vertices`.
     """
-    visible = visible_vertices(vertices, triangles, intrinsics, height, width, weld=weld)
+    return look(vertices, triangles, intrinsics, height, width, weld=weld).weights
+
+
+def look(
+    vertices: Tensor,
+    triangles: Tensor,
+    intrinsics: Tensor,
+    height: int,
+    width: int,
+    *,
+    weld: Tensor | None = None,
+) -> Sight:
+    """Return which vertices are visible, and `seen_weights`. Arguments as for `visible_vertices`."""
     cosine = facing(vertices, vertex_normals(vertices, triangles, weld=weld))
+    visible = _unhidden(vertices, triangles, intrinsics, height, width) & (cosine > 0)
     ramp = ((cosine - GRAZING) / (FRONTAL - GRAZING)).clamp(0, 1)
     edges = mesh_edges(triangles, weld)
     inner = erode(visible.to(vertices.dtype), edges)
     weights = torch.minimum(smooth(inner, edges, 2), inner) * ramp * ramp * (3 - 2 * ramp)
-    return weights if weld is None else weights[:, weld]
+    return Sight(visible=visible, weights=weights if weld is None else weights[:, weld])
