@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -65,23 +68,19 @@ def extend(
         raise RecordError(
             f"extend: weights must have shape {tuple(values.shape[:2])}, got {tuple(weights.shape)}"
         )
-    from scipy.sparse import coo_matrix, diags
-    from scipy.sparse.linalg import splu
-
-    count = weights.shape[1]
-    a, b = edges.cpu().numpy().T
-    joined = coo_matrix((np.ones(len(a)), (a, b)), shape=(count, count))
-    joined = (joined + joined.T).tocsr()
-    laplacian = diags(np.asarray(joined.sum(1))[:, 0]) - joined
     known = torch.where(weights[..., None] > 0, values, 0).detach().cpu().double().numpy()
     pull = fidelity * weights.detach().cpu().double().numpy()
-    solved = [
-        splu(
-            (laplacian + diags(w + decay)).tocsc(),
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=0.0,
-            options={"SymmetricMode": True},  # half the time: the matrix is symmetric and definite
-        ).solve(w[:, None] * v)
-        for w, v in zip(pull, known, strict=True)
-    ]
-    return torch.from_numpy(np.stack(solved)).to(values) if solved else values
+    return torch.from_numpy(_solved(edges, pull + decay, pull[..., None] * known)).to(values)
+
+
+def _solved(edges: Tensor, diagonals: Any, sides: Any) -> Any:
+    """Return x (B, V, C) of (Laplacian + diag(d)) x = b, compiled where numba is."""
+    if find_spec("numba"):
+        from occface_core.geometry.graph_solver import solve
+
+        return solve(edges, diagonals, sides)
+    from occface_core.geometry.laplacian import factor, laplacian
+
+    graph = laplacian(edges, diagonals.shape[1])
+    solved = [factor(graph, d).solve(b) for d, b in zip(diagonals, sides, strict=True)]
+    return np.stack(solved) if solved else sides

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
+from occface_core.geometry.compiled import compiled, for_each
 from occface_core.geometry.fragments import Fragments
 from occface_core.geometry.precision import SUBPIXEL_BITS
 
 _BITS = SUBPIXEL_BITS
 
 
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """Compile without the interpreter's lock; keep the machine code on disk where that is possible."""
-    compiled: Any
-    try:
-        compiled = numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # no place to keep it
-        compiled = numba.njit(nogil=True)(function)
-    return compiled  # type: ignore[no-any-return]
-
-
-@_compiled
+@compiled
 def _project_mesh(
     vertices: np.ndarray,
     matrix: np.ndarray,
@@ -53,7 +39,7 @@ def _project_mesh(
             inverse_depth[v] = inverse
 
 
-@_compiled
+@compiled
 def _draw_mesh(
     corner: np.ndarray,
     inverse_depth: np.ndarray,
@@ -123,7 +109,7 @@ def _draw_mesh(
             row_c += down_c
 
 
-@_compiled
+@compiled
 def _interpolate_mesh(
     triangle: np.ndarray, weight: np.ndarray, triangles: np.ndarray, values: np.ndarray, out: np.ndarray
 ) -> None:
@@ -156,7 +142,7 @@ def draw(
         _project_mesh(points[i], camera[i], near, guard, corner, inverse_depth, drawable[i])
         _draw_mesh(corner, inverse_depth, drawable[i], faces, triangle[i], weight[i], depth[i])
 
-    _for_each(draw_one, batch)
+    for_each(draw_one, batch)
     fragments = Fragments(
         triangle=torch.from_numpy(triangle),
         barycentric=torch.from_numpy(weight),
@@ -171,23 +157,9 @@ def interpolate(fragments: Fragments, triangles: Tensor, attributes: Tensor) -> 
     faces, values = _numpy(triangles), _numpy(attributes)
     batch, height, width = triangle.shape
     out = np.zeros((batch, values.shape[-1], height, width), values.dtype)
-    _for_each(lambda i: _interpolate_mesh(triangle[i], weight[i], faces, values[i], out[i]), batch)
+    for_each(lambda i: _interpolate_mesh(triangle[i], weight[i], faces, values[i], out[i]), batch)
     return torch.from_numpy(out)
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
     return tensor.detach().contiguous().numpy()
-
-
-def _for_each(work: Callable[[int], None], count: int) -> None:
-    """Run `work` for 0 to count - 1 with as many threads as torch may use.
-
-    Plain threads rather than numba's own: those stop a process that was forked or that uses two at once.
-    """
-    workers = min(count, torch.get_num_threads())
-    if workers > 1:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(work, range(count)))
-    else:
-        for i in range(count):
-            work(i)

@@ -98,15 +98,14 @@ def bake_texture(
         seen = seen * _consistency(colour[..., :3] - prior, seen, trust.to(seen), edges, weld)
     outer = torch.ones_like(seen[0]) if inner is None else (~inner).to(seen)
     seen = seen * outer
-    filled = prior + outer[:, None] * _spread(colour[..., :3] - prior, seen, edges, weld)
-
     other = torch.arange(vertices.shape[1], device=vertices.device) if mirror is None else mirror
     mirrored = torch.zeros_like(seen) if mirror is None else seen[:, mirror]
     relight = prior - prior[:, other]
     both = seen * mirrored
-    shift = relight + outer[:, None] * _spread(
-        colour[..., :3] - colour[:, other, :3] - relight, both, edges, weld
-    )
+    # how far off the model's colours are, and the mirrored ones, where both are known
+    offsets = torch.cat((colour[..., :3] - prior, colour[..., :3] - colour[:, other, :3] - relight))
+    spread = outer[:, None] * _spread(offsets, torch.cat((seen, both)), edges, weld)
+    filled, shift = prior + spread[:batch], relight + spread[batch:]
     if inner is not None:
         seen = torch.where(inner & sight.visible, 1 - colour[..., 4], seen)
 
@@ -114,8 +113,8 @@ def bake_texture(
     layers = torch.cat(
         (vertices, vertices[:, other], seen[..., None], mirrored[..., None], filled, shift), -1
     )
-    spread = interpolate(repeated(texels, batch), triangles, layers).flatten(2).transpose(1, 2)
-    place, place_mirrored, seen_t, mirrored_t, filled_t, shift_t = torch.split(spread, [3, 3, 1, 1, 3, 3], -1)
+    every = interpolate(repeated(texels, batch), triangles, layers).flatten(2).transpose(1, 2)
+    place, place_mirrored, seen_t, mirrored_t, filled_t, shift_t = torch.split(every, [3, 3, 1, 1, 3, 3], -1)
     found = _look_up(sources, place, intrinsics)
     seen_t = seen_t * (1 - found[..., 4:])
     reflected = _look_up(photo, place_mirrored, intrinsics) + shift_t
