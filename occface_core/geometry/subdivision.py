@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import attrs
 import torch
 from torch import Tensor
@@ -62,26 +64,29 @@ def subdivide(triangles: Tensor, vertex_count: int, *, split: Tensor | None = No
 
 def _split(triangles: Tensor, vertex_count: int, split: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the edges that are split, the triangles that stay whole, and the pieces of the others."""
-    count = split.sum(1)
-    cut = count > 0
-    whole, corner, split, count = triangles[~cut], triangles[cut], split[cut], count[cut]
-    start, end = corner[split], corner.roll(-1, 1)[split]
+    # corner by corner and side by side: torch is several times as fast along long rows as along short ones
+    sides = split.T.contiguous()
+    count = sides.to(torch.uint8).sum(0)
+    cut = count.nonzero()[:, 0]
+    whole = triangles.index_select(0, (count == 0).nonzero()[:, 0])
+    corner, sides, count = triangles.index_select(0, cut).T.contiguous(), sides[:, cut], count[cut]
+    other = corner[[1, 2, 0]]
     keys, place = torch.unique(
-        torch.minimum(start, end) * vertex_count + torch.maximum(start, end), return_inverse=True
+        (torch.minimum(corner, other) * vertex_count + torch.maximum(corner, other))[sides],
+        return_inverse=True,
     )
     edges = torch.stack((keys // vertex_count, keys % vertex_count), -1)
-    middle = torch.full_like(corner, -1).masked_scatter(split, place + vertex_count)
-    columns = torch.cat((corner, middle), 1)
-    # turn the triangles so that a lone split edge comes first, and a lone whole edge last
-    for number, lone in ((1, split), (2, ~split)):
-        rows = (count == number).nonzero()[:, 0]
-        first = (lone[rows].int().argmax(1) + number - 1) % 3
-        order = (torch.arange(3, device=first.device) + first[:, None]) % 3
-        columns[rows] = columns[rows].gather(1, torch.cat((order, order + 3), 1))
+    middle = torch.full_like(corner, -1).masked_scatter(sides, place + vertex_count)
     parts = []
     for number, pieces in _PIECES.items():
-        some = columns[count == number]
-        parts += [some[:, piece] for piece in pieces]
+        rows = (count == number).nonzero()[:, 0]
+        some = torch.cat((corner[:, rows], middle[:, rows]))
+        if number < 3:  # turn the triangles so that a lone split edge comes first, and a lone whole edge last
+            lone = sides[:, rows] if number == 1 else ~sides[:, rows]
+            first = (lone.int().argmax(0) + number - 1) % 3
+            order = (torch.arange(3, device=first.device)[:, None] + first) % 3
+            some = some.gather(0, torch.cat((order, order + 3)))
+        parts += [torch.stack([some[k] for k in piece], -1) for piece in pieces]
     return edges, whole, torch.cat(parts)
 
 
@@ -114,10 +119,9 @@ def refine(
         :0
     ]  # what was once left whole stays so: neither its sides nor their ends change any more
     for _ in range(rounds):
-        split = _long_sides(vertices, triangles, share[:, 0] > 0.5, longest)
-        if not bool(split.any()):
+        edges, whole, pieces = _split_long(vertices, triangles, share[:, 0] > 0.5, longest)
+        if not len(edges):
             break
-        edges, whole, pieces = _split(triangles, len(vertices), split)
         done, triangles = torch.cat((done, whole)), pieces
         step = Subdivision(triangles=torch.cat((done, triangles)), edges=edges)
         steps.append(step)
@@ -125,11 +129,27 @@ def refine(
     return tuple(steps)
 
 
+def _split_long(
+    vertices: Tensor, triangles: Tensor, wanted: Tensor, longest: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Split sides that are longer than `longest` and have a wanted end; return what `_split` returns."""
+    vertices = vertices.detach().to(torch.promote_types(vertices.dtype, torch.float32))
+    if vertices.device.type == "cpu" and find_spec("numba"):
+        from occface_core.geometry.subdivision_numba import split_long
+
+        return split_long(vertices, triangles, wanted, longest)
+    return _split(triangles, len(vertices), _long_sides(vertices, triangles, wanted, longest))
+
+
 def _long_sides(vertices: Tensor, triangles: Tensor, wanted: Tensor, longest: float) -> Tensor:
     """Return (T, 3) bool: sides ab, bc and ca that are longer than `longest` and have a wanted end."""
-    near = wanted[triangles]
-    split = near | near.roll(-1, 1)
-    rows = split.any(1).nonzero()[:, 0]
-    corner = vertices[triangles[rows]]
-    length = (corner - corner.roll(-1, 1)).norm(dim=-1)
-    return split.index_copy(0, rows, split[rows] & (length > longest))
+    corner = triangles.T.contiguous()
+    near = wanted[corner]
+    split = near | near[[1, 2, 0]]
+    rows = (split[0] | split[1] | split[2]).nonzero()[:, 0]
+    corner = corner[:, rows]
+    square = torch.zeros_like(corner, dtype=vertices.dtype)
+    for axis in vertices.T.contiguous():
+        place = axis[corner]
+        square += (place - place[[1, 2, 0]]) ** 2
+    return split.index_copy(1, rows, split[:, rows] & (square > longest**2)).T

@@ -6,6 +6,7 @@ import torch
 import trimesh
 
 from occface_core.errors import RecordError
+from occface_core.geometry import subdivision
 from occface_core.geometry.neighbours import mesh_edges
 from occface_core.geometry.subdivision import refine, subdivide
 
@@ -52,12 +53,15 @@ def plainly(triangles, chosen, count):
     return [row for pieces in made.values() for part in zip(*pieces, strict=True) for row in part]
 
 
-def test_refining_is_splitting_all_long_edges_again_and_again():
+@pytest.mark.parametrize("numba", [True, False])
+def test_refining_is_splitting_all_long_edges_again_and_again(numba, monkeypatch):
     """Against a plain loop over all edges of the whole mesh, order of vertices and triangles included."""
     ball = trimesh.creation.icosphere(subdivisions=3)
     vertices = torch.tensor(np.array(ball.vertices) * (20, 30, 14), dtype=torch.float32)
     triangles = torch.tensor(np.array(ball.faces), dtype=torch.int64)
     wanted = vertices[:, 0] > 5
+    if not numba:
+        monkeypatch.setattr(subdivision, "find_spec", lambda name: None)
     steps = refine(vertices, triangles, wanted)
     assert len(steps) == 3
     share, mesh = wanted.float()[:, None], triangles
