@@ -113,7 +113,7 @@ class _Designer:
                 self.problems.append(Problem(f"base.{key}", "a stage or 'preset'", "an unknown key",
                                              did_you_mean(str(key), (*STAGES, "preset"))))  # fmt: skip
         preset = self.base.get("preset", DEFAULT_PRESET)
-        if preset not in PRESETS:
+        if not isinstance(preset, str) or preset not in PRESETS:
             self.problems.append(Problem("base.preset", f"one of {', '.join(PRESETS)}", repr(preset)))
 
     def _axes(self, axes: Mapping[str, Any]) -> dict[str, list[Any]]:

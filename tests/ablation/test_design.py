@@ -144,3 +144,9 @@ def test_the_tree_holds_every_distinct_prefix_once(registry):
     assert len(nodes) == 1 + 2 + 4 + 4 + 4
     assert len({node.key for node in nodes}) == len(nodes)
     assert sorted(number for node in nodes for number in node.rows) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("preset", [["classic"], {}, "papr"])
+def test_a_preset_is_a_name(registry, preset):
+    with pytest.raises(ConfigError, match=r"base\.preset: expected one of paper, classic"):
+        combinations({"preset": preset}, {"face_inpainter": ["none"]}, "full_grid", registry)

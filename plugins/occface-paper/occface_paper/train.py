@@ -10,7 +10,8 @@ import typer
 app = typer.Typer(help="Train the networks of the paper's stages.", no_args_is_help=True)
 
 Data = Annotated[
-    Path, typer.Option(envvar="OCCFACE_DATA", help="Folder of the training data.", file_okay=False)
+    Path,
+    typer.Option(envvar="OCCFACE_DATA", help="Folder of the training data.", exists=True, file_okay=False),
 ]
 Out = Annotated[Path, typer.Option(help="Folder for checkpoints, weights and the log.", file_okay=False)]
 Minutes = Annotated[float, typer.Option(help="Length of the schedule, earlier runs included.")]

@@ -13,6 +13,14 @@ from occface_core.errors import WeightsMissing
 #: The weights that are installed with the package.
 FOLDER = Path(__file__).parent / "weights"
 
+#: Training commands whose name is not that of their weights.
+COMMANDS = {
+    "landmark_gan": "inpainter",
+    "texture_prior": "texture-prior",
+    "coefficient_net": "shape",
+    "bump_unet": "detail",
+}
+
 
 def weights_path(name: str, folder: str | Path | None = None) -> Path:
     """Path of the weights file ``name``.safetensors in ``folder``, or in the package's own.
@@ -24,7 +32,8 @@ def weights_path(name: str, folder: str | Path | None = None) -> Path:
     if not path.is_file():
         raise WeightsMissing(
             f"the weights {path.name} are not in {path.parent}: reinstall occface-paper, train them by "
-            f"`occface train {name} --data DIR --out {path.parent}`, or give their folder by the option `weights`"
+            f"`occface train {COMMANDS.get(name, name)} --data DIR --out {path.parent}`, or give their folder by "
+            f"the option `weights`"
         )
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from occface_core.errors import WeightsMissing
 from occface_paper.errors import DataMissing
 from occface_paper.faces.network import FaceNetwork
 from occface_paper.faces.verifier import FaceVerifier
 from occface_paper.train import app
 from occface_paper.training import Clock, export_half
-from occface_paper.weights import load_weights
+from occface_paper.weights import FOLDER, load_weights, weights_path
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +147,21 @@ def test_a_folder_without_data_is_a_clear_error(stage: str, tmp_path: Path):
     result = CliRunner().invoke(app, [stage, "--data", str(tmp_path), "--out", str(tmp_path / "out")])
     assert isinstance(result.exception, DataMissing)
     assert "--data" in str(result.exception) and str(tmp_path) in str(result.exception)
+
+
+@pytest.mark.parametrize("stage", ["landmarks", "faces", "shape", "detail", "texture-prior"])
+def test_a_data_folder_that_is_not_there_is_told_before_anything_is_drawn(stage: str, tmp_path: Path):
+    command = [stage, "--data", str(tmp_path / "absent"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2 and "--data" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_weights_name_a_training_command_that_there_is(tmp_path: Path):
+    known = {
+        command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands
+    }
+    for file in FOLDER.glob("*.safetensors"):
+        with pytest.raises(WeightsMissing) as caught:
+            weights_path(file.stem, tmp_path)
+        assert re.search(r"occface train (\S+)", str(caught.value))[1] in known
