@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,6 +69,7 @@ def save(
     """
     from occface_core.results.document import document
 
+    formats = (formats,) if isinstance(formats, str) else formats
     unknown = [name for name in formats if name.lower().lstrip(".") not in FORMATS]
     if unknown:
         raise OutputError(f"meshes are written as {', '.join(FORMATS)}, not as '{unknown[0]}'")
@@ -97,7 +99,7 @@ def is_complete(folder: str | Path, source: str | Path) -> bool:
     """Return whether a folder holds the complete result of the photo `source`."""
     try:
         content = json.loads((Path(folder) / DOCUMENT).read_text(encoding="utf-8"))
-        return bool(content["photo"]["source"] == str(source))
+        return os.path.abspath(content["photo"]["source"]) == os.path.abspath(source)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -178,9 +178,22 @@ def test_unknown_formats_are_refused_before_anything_is_written(result, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+def test_one_format_may_be_given_as_a_text(result, tmp_path):
+    save(result.faces[:0], tmp_path / "out", formats="obj")
+    with pytest.raises(OutputError, match="not as 'fbx'"):
+        save(result.faces, tmp_path / "out", formats="fbx")
+
+
 def test_an_unwritable_folder_says_what_to_do(result, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="is a file, but results need a folder"):
         save(result.faces, tmp_path / "file")
     with pytest.raises(OutputError, match=r"cannot be written .*another output folder"):
         save(result.faces, tmp_path / "file" / "below")
+
+
+def test_a_photo_is_the_same_by_a_relative_path_and_by_a_whole_one(result, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(result.faces[:0], "out", source="in/a.jpg")
+    assert is_complete("out", "in/a.jpg") and is_complete("out", tmp_path / "in" / "a.jpg")
+    assert not is_complete("out", tmp_path / "a.jpg")
