@@ -19,7 +19,7 @@ def vertex_normals(vertices: Tensor, triangles: Tensor, *, weld: Tensor | None =
     Returns:
         (B, V, 3) unit normals pointing outwards, in the frame of `vertices`; 0 at vertices without area.
     """
-    first, second, third = (vertices[:, corner] for corner in triangles.unbind(1))
+    first, second, third = (vertices.index_select(1, corner) for corner in triangles.unbind(1))
     face = torch.linalg.cross(second - first, third - first)
     total = torch.zeros_like(vertices)
     for corner in triangles.unbind(1):

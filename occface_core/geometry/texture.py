@@ -150,7 +150,7 @@ def fill_outside(picture: Tensor, inside: Tensor) -> Tensor:
     weight = inside.expand(len(picture), -1, -1, -1).to(picture.dtype)
     levels = [(picture * weight, weight)]
     while levels[-1][0].shape[-1] > 1 and not bool((levels[-1][1] > 0).all()):
-        colour, known = (F.avg_pool2d(each, 2, ceil_mode=True) for each in levels[-1])
+        colour, known = (_halved(each) for each in levels[-1])
         share = (known > 0).to(known.dtype)
         levels.append((colour / known.clamp_min(1e-9) * share, share))
     coarse = levels[-1][0]
@@ -158,6 +158,14 @@ def fill_outside(picture: Tensor, inside: Tensor) -> Tensor:
         coarse = F.interpolate(coarse, colour.shape[-2:], mode="bilinear", align_corners=False)
         coarse = torch.where(known > 0, colour, coarse)
     return coarse
+
+
+def _halved(picture: Tensor) -> Tensor:
+    """Return the means of 2 x 2 pixels, of what there is of them at an odd border: `avg_pool2d`, but faster."""
+    if picture.shape[-1] % 2 or picture.shape[-2] % 2:
+        return F.avg_pool2d(picture, 2, ceil_mode=True)
+    upper, lower = picture[..., ::2, :], picture[..., 1::2, :]
+    return (upper[..., ::2] + upper[..., 1::2] + lower[..., ::2] + lower[..., 1::2]) / 4
 
 
 def _look_up(pictures: Tensor, points: Tensor, intrinsics: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from occface_core.errors import RecordError
+from occface_core.geometry import neighbours, subdivision
 from occface_core.geometry.camera import to_camera
 from occface_core.geometry.rasterise import rasterise
 from occface_core.results.rendering import SIDES, render, sample_texture
@@ -90,3 +91,16 @@ def test_rendering_shows_the_face_from_the_side_that_is_asked(result):
         column[side] = np.where(red)[1].mean()
     # Who stands on the left sees the face turned to the right.
     assert column["from the left"] > 75 > column["from the front"] > 53 > column["from the right"]
+
+
+def test_the_compiled_parts_make_the_same_mesh(result, monkeypatch):
+    """Edges split and colours spread by compiled code, and by torch and SuperLU."""
+    fast = result.faces.mesh(0)
+    for module in (neighbours, subdivision):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
+    slow = result.faces.mesh(0)
+    np.testing.assert_array_equal(fast.triangles, slow.triangles)
+    np.testing.assert_allclose(fast.vertices, slow.vertices, atol=1e-4)
+    np.testing.assert_allclose(fast.normals, slow.normals, atol=1e-4)
+    np.testing.assert_allclose(fast.uv, slow.uv, atol=1e-6)
+    assert np.abs(fast.texture.astype(int) - slow.texture.astype(int)).max() <= 1
