@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import typer
@@ -30,7 +31,7 @@ def batch(
     from occface_core.engines import find_engine
     from occface_core.results import is_complete
 
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise typer.BadParameter(f"'{folder}' is not a folder", param_hint="FOLDER")
     configuration = settings(config, set_)
     jobs = name_jobs(find_photos([str(folder)], leave_out=output))

@@ -11,13 +11,15 @@ from pathlib import Path
 
 from occface_core.engines import Job
 from occface_core.photo import PHOTO_SUFFIXES
+from occface_core.results.saving import DOCUMENT
 
 
 def find_photos(given: Sequence[str], *, leave_out: Path | None = None) -> list[Path]:
     """Return the photos that files, folders and patterns name, each once, in the order given.
 
     Args:
-        given: paths of files, folders (searched through, files by their endings) or patterns with `*`.
+        given: paths of files, folders (searched through, files by their endings, results of earlier runs left
+            out) or patterns with `*`.
         leave_out: folder whose files are not taken: where results are written.
 
     Returns:
@@ -46,11 +48,13 @@ def _expand(text: str) -> Iterator[Path]:
 
 
 def _photos_in(folder: Path) -> list[Path]:
+    results = {path.parent for path in folder.rglob(DOCUMENT)}  # of an earlier run: no photos
     return sorted(
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in PHOTO_SUFFIXES
         and path.is_file()
+        and results.isdisjoint(path.parents)
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 

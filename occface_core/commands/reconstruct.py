@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import typer
@@ -56,7 +57,7 @@ def reconstruct(
         raise typer.BadParameter(
             f"a mask belongs to one photo, but {len(found)} are given", param_hint="--mask"
         )
-    if mask and not mask.is_file():
+    if mask and not os.path.isfile(mask):
         raise typer.BadParameter(f"there is no picture '{mask}'", param_hint="--mask")
     run(
         Local(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import typer
@@ -15,7 +16,7 @@ def report(
     from occface_core.commands.running import write_page
     from occface_core.results import find_results
 
-    if not folder.is_dir() or not find_results(folder):
+    if not os.path.isdir(folder) or not find_results(folder):
         fail(
             f"{folder} holds no results (no faces.json in a subfolder). Run `occface reconstruct` first",
             code=2,

@@ -130,6 +130,28 @@ def test_results_are_not_taken_for_photos(portrait, config, tmp_path, blind):
     assert [path.name for path in (tmp_path / "out").iterdir() if path.is_dir()] == ["portrait"]
 
 
+def test_results_of_another_run_are_not_taken_for_photos(portrait, config, tmp_path, blind):
+    (tmp_path / "old" / "me" / "face_0").mkdir(parents=True)
+    (tmp_path / "old" / "me" / "faces.json").write_text("{}")
+    shutil.copy(portrait, tmp_path / "old" / "me" / "face_0" / "crop.png")
+    result = run("reconstruct", tmp_path, "-o", tmp_path / "out", "-c", config, "-s", blind)
+    assert result.exit_code == 1, result.output
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.is_dir()] == ["portrait"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["reconstruct", "portrait.jpg", "-o", "LONG"], ["batch", "LONG", "-o", "out"], ["report", "LONG"],
+     ["reconstruct", "portrait.jpg", "-o", "out", "-m", "LONG"], ["synth", "-o", "LONG"]],
+)  # fmt: skip
+def test_a_name_that_is_too_long_is_wrong_usage(portrait, config, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    settings = ["-c", str(config)] if command[0] in ("reconstruct", "batch") else []
+    result = run(*(word.replace("LONG", "q" * 300) for word in command), *settings)
+    assert result.exit_code == 2
+    assert "q" * 40 in result.output
+
+
 def test_photos_of_one_name_do_not_overwrite_each_other(portrait, config, tmp_path, blind):
     for folder in ("anna", "bea"):
         (tmp_path / folder).mkdir()
