@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 from occface_core.testing import parametrize_checks
 from occface_paper.landmarks.heatmap import REACH, HeatmapNetwork
 from occface_paper.landmarks.network import LandmarkNetwork
-from occface_paper.landmarks.predict import pooled
 from occface_paper.landmarks.stage import HeatmapLandmarks, MobileNetV3Landmarks
 from occface_paper.weights import FOLDER
 
@@ -54,15 +52,8 @@ def test_it_takes_over_the_trunk_of_the_landmark_network_and_can_leave_it_alone(
     assert network.stem[0].weight.grad is None and network.maps.weight.grad is not None
 
 
-def test_of_two_answers_the_surer_one_counts_more():
-    points = np.zeros((1, 68, 2)), np.ones((1, 68, 2))
-    scale = np.full((1, 68), 0.01), np.full((1, 68), 0.02)
-    mean, expected = pooled(list(zip(points, scale, strict=True)))
-    assert np.allclose(mean, 0.2) and np.allclose(expected, 0.012)
-
-
 @needs_weights
-def test_the_last_look_is_of_both_networks_unless_it_is_switched_off():
+def test_the_last_look_is_the_heatmaps_unless_it_is_switched_off():
     def names(**options: bool) -> list[str]:
         stage = MobileNetV3Landmarks(**options)
         stage.setup("cpu")

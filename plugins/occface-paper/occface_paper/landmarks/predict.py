@@ -143,31 +143,11 @@ class Look:
     size: int
 
 
-def joint_answers(
-    looks: Sequence[Look], photo: Tensor, crops: list[np.ndarray], mirrored: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """As `answers`, of several networks; see `pooled`."""
-    return pooled([answers(look.network, photo, crops, look.size, mirrored) for look in looks])
-
-
-def pooled(given: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of several networks' points (n, 68, 2) and expected distances (n, 68), weighted by how sure each one is.
-
-    Their errors are far from the same, so that the mean is better than the best of them.
-    """
-    points, scale = (np.stack(values) for values in zip(*given, strict=True))
-    weight = np.maximum(scale, 1e-6) ** -2
-    weight /= weight.sum(0)
-    return (weight[..., None] * points).sum(0), (weight * scale).sum(0)
-
-
-def last_look(
-    looks: Sequence[Look], photo: Tensor, points: Tensor, *, mirrored: bool
-) -> tuple[Tensor, Tensor]:
+def last_look(look: Look, photo: Tensor, points: Tensor, *, mirrored: bool) -> tuple[Tensor, Tensor]:
     """Points (F, 68, 2) and confidence (F, 68) of faces whose points (F, 68, 2) are nearly right already."""
-    mean_shape = looks[0].network.mean_shape.cpu().double().numpy()
+    mean_shape = look.network.mean_shape.cpu().double().numpy()
     crops = [similarity(p, mean_shape) for p in points.cpu().double().numpy()]
-    better, scale = joint_answers(looks, photo, crops, mirrored)
+    better, scale = answers(look.network, photo, crops, look.size, mirrored)
     return photo.new_tensor(better), photo.new_tensor(confidence(scale))
 
 

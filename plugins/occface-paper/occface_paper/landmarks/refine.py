@@ -8,7 +8,6 @@ surest, mends most of it; the mean over a few views takes out what depends on wh
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from occface_paper.faces.find import FoundFaces
 from occface_paper.landmarks.crop import similarity
-from occface_paper.landmarks.predict import Look, answers, box_crop, confidence, joint_answers
+from occface_paper.landmarks.predict import Look, answers, box_crop, confidence
 
 #: Starting crops besides the first answer's: the box's, at these sizes.
 BOX_SCALES = (1.0, 0.85, 1.15)
@@ -34,12 +33,13 @@ def moved(to_crop: np.ndarray, scale: float, turn: float = 0.0, shift: float = 0
 
 @torch.inference_mode()
 def refine_landmarks(
-    looks: Sequence[Look], photo: Tensor, faces: FoundFaces, points: Tensor, *, mirrored: bool
+    first: Look, last: Look, photo: Tensor, faces: FoundFaces, points: Tensor, *, mirrored: bool
 ) -> tuple[Tensor, Tensor]:
     """Better points of found faces.
 
     Args:
-        looks: networks; the first one alone finds the right crop, all of them give the final views.
+        first: the network that finds the right crop.
+        last: the one that gives the final views.
         photo: (1, 3, H, W) float32 RGB in [0, 1].
         faces: where they were found.
         points: (F, 68, 2) a first answer, photo pixels.
@@ -48,7 +48,6 @@ def refine_landmarks(
     Returns:
         Points (F, 68, 2) in photo pixels and confidence (F, 68) in [0, 1].
     """
-    first = looks[0]
     mean_shape = first.network.mean_shape.cpu().double().numpy()
     better, scale = np.zeros((len(faces), 68, 2)), np.ones((len(faces), 68))
     rows = zip(faces.boxes.cpu().double().numpy(), points.cpu().double().numpy(), strict=True)
@@ -60,8 +59,8 @@ def refine_landmarks(
         )
         answer = found[int(doubt.mean(1).argmin())]
         for _ in range(LOOKS):
-            (answer,), _ = joint_answers(looks, photo, [similarity(answer, mean_shape)], mirrored)
+            (answer,), _ = answers(last.network, photo, [similarity(answer, mean_shape)], last.size, mirrored)
         views = [moved(similarity(answer, mean_shape), *view) for view in VIEWS]
-        found, doubt = joint_answers(looks, photo, views, mirrored)
+        found, doubt = answers(last.network, photo, views, last.size, mirrored)
         better[face], scale[face] = found.mean(0), doubt.mean(0)
     return photo.new_tensor(better), photo.new_tensor(confidence(scale))

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from occface_paper.landmarks.predict import Look
 
 #: The finder's answers from this score up are looked at by the verifier, at most so many of a photo.
-CANDIDATE, MAX_CANDIDATES = 0.3, 256
+CANDIDATE, MAX_CANDIDATES = 0.2, 256
 #: A face's logit: the finder's, plus these shares of the verifier's and of the points' mean confidence, plus a
-#: constant. Chosen on the validation half of the photos: a fifth of the finder's false faces remain.
-VERIFIER_SHARE, CONFIDENCE_SHARE, CONSTANT = 0.5, 1.0, -2.3
+#: constant. Chosen on the validation half of the photos, validation photos behind occluders, and drawn faces.
+VERIFIER_SHARE, CONFIDENCE_SHARE, CONSTANT = 0.5, 1.0, -1.75
 #: Name of the weights whose network gives the last look.
 REFINER = "heatmap"
 #: Faces whose points have a lower mean confidence are looked at with care.
 DOUBTFUL = 0.85
 #: Candidates whose finder and verifier together stay below this logit get no landmarks.
-HOPELESS = -0.5
+HOPELESS = -1.5
 
 
 @attrs.define(kw_only=True)
@@ -42,9 +42,8 @@ class MobileNetV3Landmarks(LandmarkDetector):
         mirrored: look at the mirrored crop too in the last pass, and take the mean: 2 % less error, 3 ms a face.
         careful: answer once more for the faces of which the answer is not sure, from several starts and as the mean
             of several views.
-        refine: give the last look to the `heatmap` network as well, which sees the crop finer and keeps what it sees in
-            place, and take the mean of both, each point weighted by how sure either is of it. Off: the paper's
-            network alone.
+        refine: give the last look to the `heatmap` network, which sees the crop finer and keeps what it sees in
+            place. Off: the paper's network alone.
         scan_sides: longer sides in px at which the photo is searched, largest first. A first side of 1280
             finds faces half as large as the default, at about three times the cost.
         weights: folder of `faces`, `verifier`, `landmarks` and `heatmap.safetensors`; None for the installed ones.
@@ -91,7 +90,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
         self._verifier = folded(verifier).to(device).to(memory_format=torch.channels_last)
 
     def _heads(self) -> tuple[str, ...]:
-        """Names of the networks that answer for a crop, the first one first."""
+        """Names of the networks that answer for a crop: the first look's and, if another, the last one's."""
         return (self.head, REFINER) if self.refine and self.head != REFINER else (self.head,)
 
     def weights_sha256(self) -> str | None:
@@ -150,7 +149,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
 
         if not len(faces):
             return Landmarks(points=photo.new_zeros(0, 68, 2), confidence=photo.new_zeros(0, 68))
-        first = self._looks[0]
+        first, last = self._looks[0], self._looks[-1]
         with torch.inference_mode():
             points, confidence = predict_landmarks(
                 first.network, photo, faces, size=first.size, passes=self.passes, mirrored=self.mirrored
@@ -163,12 +162,12 @@ class MobileNetV3Landmarks(LandmarkDetector):
             kept = distinct(points[order].cpu().double().numpy())
             order = order[kept][: self.max_faces]
             points, confidence = points[order], confidence[order]
-            if len(self._looks) > 1 and len(order):
-                points, confidence = last_look(self._looks, photo, points, mirrored=self.mirrored)
+            if last is not first and len(order):
+                points, confidence = last_look(last, photo, points, mirrored=self.mirrored)
             doubtful = (confidence.mean(1) < DOUBTFUL).nonzero()[:, 0] if self.careful else order[:0]
             if len(doubtful):
                 points[doubtful], confidence[doubtful] = refine_landmarks(
-                    self._looks, photo, faces[order[doubtful]], points[doubtful], mirrored=self.mirrored
+                    first, last, photo, faces[order[doubtful]], points[doubtful], mirrored=self.mirrored
                 )
                 kept = distinct(points.cpu().double().numpy())
                 points, confidence = points[kept], confidence[kept]

@@ -1,4 +1,4 @@
-"""The landmarks that the library's own networks find on the synthetic faces: what the shape network is given in use.
+"""The landmarks that the library's own network finds on the synthetic faces: what the shape network is given in use.
 
 Found points are not the model's vertices with noise: people, and a network that learned from them, put brows, jaw
 and lips a little elsewhere, err by whole parts of a face, and underestimate strong turns. A shape network that is
@@ -15,7 +15,7 @@ import torch
 from attrs import frozen
 
 from occface_paper.landmarks.crop import apply, similarity, to_pixels
-from occface_paper.landmarks.predict import Look, confidence, pooled
+from occface_paper.landmarks.predict import Look, confidence
 from occface_paper.landmarks.stage import REFINER, look_of
 from occface_paper.synthetic_bank import SyntheticBank
 
@@ -69,8 +69,8 @@ def find_points(bank: SyntheticBank, seed: int = 0) -> dict[str, np.ndarray]:
     Returns:
         The fields of `FoundPoints`.
     """
-    looks = [look_of(name, None, "cpu") for name in ("landmarks", REFINER)]
-    mean = looks[0].network.mean_shape.double().numpy()
+    look = look_of(REFINER, None, "cpu")
+    mean = look.network.mean_shape.double().numpy()
     found: dict[str, np.ndarray] = {}
     for name in ("clean", "photo"):
         rng = np.random.default_rng((seed, len(name)))
@@ -80,8 +80,8 @@ def find_points(bank: SyntheticBank, seed: int = 0) -> dict[str, np.ndarray]:
             rows = range(begin, min(begin + CHUNK, len(bank)))
             crops = [first_look(bank.outline[i].astype(float), mean, rng) for i in rows]
             pictures = [np.ascontiguousarray(getattr(bank, name)[i].transpose(1, 2, 0)) for i in rows]
-            best, scale = pooled([seen_by(look, pictures, crops) for look in looks])
-            points[begin : rows.stop], trust[begin : rows.stop] = best, confidence(scale)
+            answer, scale = seen_by(look, pictures, crops)
+            points[begin : rows.stop], trust[begin : rows.stop] = answer, confidence(scale)
         found |= {name: points, f"{name}_trust": trust}
     return found
 
