@@ -99,7 +99,7 @@ def is_complete(folder: str | Path, source: str | Path) -> bool:
     """Return whether a folder holds the complete result of the photo `source`."""
     try:
         content = json.loads((Path(folder) / DOCUMENT).read_text(encoding="utf-8"))
-        return os.path.abspath(content["photo"]["source"]) == os.path.abspath(source)
+        return os.path.abspath(str(content["photo"]["source"])) == os.path.abspath(source)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
