@@ -208,6 +208,15 @@ def test_synthetic_faces_in_a_range_of_severity_and_from_one_kind():
     assert bare.hidden_fraction() == 0 and bare.kind == "none"
 
 
+def test_faces_are_others_than_those_that_networks_were_trained_on():
+    """A seed and a number make a person, whatever the pictures' options: training drew from seeds 0 and 41."""
+    settings = {"name": "synthetic", "size": 1, "pixels": 96, "occluders": []}
+    usual = make_suite(settings).load(0)
+    for trained in (0, 41):
+        other = make_suite(settings | {"seed": trained}).load(0)
+        assert not np.allclose(usual.surface.landmarks, other.surface.landmarks, atol=1.0)
+
+
 @pytest.mark.parametrize("name", [name for name in SUITES if name != "synthetic"])
 def test_a_wrong_folder_is_told_with_what_is_expected(name, tmp_path):
     with pytest.raises(ConfigError, match=r"no sample found\. Expected"):

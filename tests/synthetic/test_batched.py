@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from occface_core.errors import RecordError
 from occface_core.facemodel import FaceModel
 from occface_core.geometry.camera import intrinsics
 from occface_core.synthetic import (
@@ -158,6 +159,11 @@ def test_a_stream_gives_the_same_batches_whoever_plans_them():
         assert [part.index for part in parts] == [(0, 1), (2,)]
         photos = torch.cat([part.photo for part in parts])
         assert (photos - whole.photo).abs().max() < 1e-4
+
+
+def test_a_batch_of_nobody_is_named():
+    with pytest.raises(RecordError, match="indices are empty"):
+        generate_batch(0, [])
 
 
 def test_records_for_stages():

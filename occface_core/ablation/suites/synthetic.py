@@ -30,7 +30,8 @@ class Synthetic(Suite):
 
     Attributes:
         size: number of faces.
-        seed: seed of the set.
+        seed: seed of the set. Faces of 0, the trainings' usual seed, and of 41 are those that the networks of
+            occface-paper learned from: figures on them are no figures on new faces.
         occluders: kinds to draw from; empty: bare faces. All kinds by default.
         severity: least and largest hidden share of the face.
         occluded: share of the faces that get an occluder.
@@ -49,7 +50,7 @@ class Synthetic(Suite):
     name: ClassVar[str] = "synthetic"
 
     size: int = attrs.field(default=64, validator=attrs.validators.ge(1))
-    seed: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    seed: int = attrs.field(default=2026, validator=attrs.validators.ge(0))
     occluders: tuple[str, ...] | None = None
     severity: tuple[float, float] = (0.0, 1.0)
     occluded: float = 1.0

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from occface_core.errors import RecordError
 from occface_core.facemodel import FaceModel
 from occface_core.geometry.illumination import AMBIENT
 from occface_core.synthetic.batched import truth
@@ -42,7 +43,12 @@ def generate_batch(
         device: where the pictures are drawn and stay.
         model: face model to draw; None = the embedded one.
         at_once: faces in memory together, 0.12 GB each on a CPU; the torch rasteriser takes 1 GB more.
+
+    Raises:
+        RecordError: no indices.
     """
+    if not len(indices):
+        raise RecordError("generate_batch: indices are empty; give the number of one sample at least")
     options = SynthOptions() if options is None else options
     model = embedded() if model is None else model
     plans = draw_plans(seed, list(indices), options, model)
