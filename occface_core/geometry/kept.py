@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from functools import wraps
+from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -24,6 +25,7 @@ def kept(function: Callable[Given, Result]) -> Callable[Given, Result]:
     when they are equal. What is returned is shared: it must not be written into.
     """
     store: dict[Any, tuple[list[weakref.ref[Tensor]], Result]] = {}
+    room = Lock()
 
     @wraps(function)
     def remembered(*args: Given.args, **kwargs: Given.kwargs) -> Result:
@@ -37,9 +39,10 @@ def kept(function: Callable[Given, Result]) -> Callable[Given, Result]:
             return found[1]
         with torch.inference_mode(False):  # usable where gradients are wanted, too
             result = function(*args, **kwargs)
-        while len(store) >= MOST:
-            store.pop(next(iter(store)), None)
-        store[key] = ([weakref.ref(each) for each in tensors], result)
+        with room:  # threads may share a pipeline
+            while len(store) >= MOST:
+                del store[next(iter(store))]
+            store[key] = ([weakref.ref(each) for each in tensors], result)
         return result
 
     return remembered
