@@ -505,7 +505,7 @@ def _checked_device(device: str) -> str:
     try:
         if torch.empty(0, device=device).is_meta:
             raise RuntimeError("it keeps no numbers")
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         cure = f"Use device='cpu' or 'auto' ({reason})"
         raise ConfigError(
