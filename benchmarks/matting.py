@@ -11,7 +11,7 @@ Measured are, inside the face region: IoU, the share of bare faces that is marke
 from the true edge, and whether a landmark is hidden (F1 of the visible and of the hidden points). Points are the
 hand-placed ones, or (``found``) those of ``mobilenet_v3`` on the occluded crop. ``real masks`` are photos of masked
 faces with a teacher's class map, which is no ground truth and was part of the parser's training. Time is CPU time in
-one process, also as a ratio to ``grabcut``'s.
+one process, also as a ratio to ``grabcut``'s. Rows of methods that are not measured anew are kept.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 import torch
 import typer
 from classic import BARE, HAIR, OBJECTS, OUTSIDE, Crops, load
-from table import about, write
+from table import about, with_others, write
 from torch import Tensor
 
 from occface_core.face_region import face_region
@@ -196,7 +196,7 @@ def main(
         add("time", "true", "CPU ms a face", 1000 * seconds[name], len(real.image))
         if "grabcut" in seconds:
             add("time", "true", "time by grabcut's", seconds[name] / seconds["grabcut"], len(real.image))
-    write(out, rows)
+    write(out, with_others(out, rows))
 
 
 if __name__ == "__main__":

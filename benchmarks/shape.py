@@ -21,7 +21,6 @@ methods that are not measured this time stay in the table. ``--suite`` adds publ
 
 from __future__ import annotations
 
-import csv
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -33,7 +32,7 @@ import typer
 from other_face import best_fit
 from shape_faces import Case, drawn
 from shape_suites import of_suite, suite_faces
-from table import about, write
+from table import about, with_others, write
 
 from occface_core.ablation.metrics.estimators import estimates, pairs_told_apart, turn_between
 from occface_core.ablation.metrics.shape import rigid_fit, shape_figures
@@ -209,16 +208,7 @@ def main(
             add(name, weights, "photos", of_photos(stage, real))
         for choice, found in sets.items():
             add(name, weights, choice, of_suite(stage, found))
-        write(out, _with_others(out, rows))
-
-
-def _with_others(path: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of a table that these do not replace, and these."""
-    if not path.is_file():
-        return rows
-    measured = {row["method"] for row in rows}
-    with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if row["method"] not in measured] + rows
+        write(out, with_others(out, rows))
 
 
 if __name__ == "__main__":

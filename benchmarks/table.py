@@ -27,6 +27,15 @@ def about(seed: int) -> dict[str, Any]:
     }
 
 
+def with_others(path: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a table that these do not replace, those of other methods, and these."""
+    if not path.is_file():
+        return rows
+    measured = {row["method"] for row in rows}
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["method"] not in measured] + rows
+
+
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write rows of the same columns as CSV."""
     path.parent.mkdir(parents=True, exist_ok=True)
