@@ -25,7 +25,8 @@ class Parsing(OcclusionMatting):
     Attributes:
         size: side in px at which the crop is parsed; a multiple of 32.
         mirrored: parse the mirrored crop too and take the mean, at twice the time.
-        steepness: how hard the matte's edge is; 1 = the parser's own doubt, more = harder.
+        steepness: how hard the matte's edge is; 1 = the parser's own doubt, which leaves less of the object behind
+            after completion, more = harder.
         weights: folder of `parsing.safetensors`; None for the installed ones.
         bisenet: a CelebAMask-HQ BiSeNet checkpoint (.pth) of the public release to parse with instead; it knows
             no masks and no hands, and its licence is non-commercial.
@@ -35,7 +36,7 @@ class Parsing(OcclusionMatting):
 
     size: int = attrs.field(default=256, validator=[validators.instance_of(int), validators.ge(64)])
     mirrored: bool = False
-    steepness: float = attrs.field(default=2.0, converter=float, validator=validators.ge(1.0))
+    steepness: float = attrs.field(default=1.0, converter=float, validator=validators.ge(1.0))
     weights: str | None = None
     bisenet: str | None = None
     _network: Any = attrs.field(default=None, init=False, repr=False, eq=False)
