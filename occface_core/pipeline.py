@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -396,20 +398,30 @@ def _check_numbers(label: str, answer: Any) -> None:
             raise StageError(
                 f"{label} must return float32, but {name} is {value.dtype}; convert it with .float()"
             )
-        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+        if value.is_floating_point() and not _all_finite(value):
             raise StageError(f"{label} must return finite numbers, but {name} holds NaN or infinity")
+
+
+def _all_finite(value: Tensor) -> bool:
+    """Return whether there is no NaN and no infinity; a finite sum, ten times as quick, says so already."""
+    return math.isfinite(float(value.sum())) or bool(torch.isfinite(value).all())
 
 
 def _tensors(record: Any) -> dict[str, Tensor]:
     """Return the tensors of a record itself, not of the records in it."""
-    fields = {field.name: getattr(record, field.name) for field in attrs.fields(type(record)) if field.init}
-    return {name: value for name, value in fields.items() if isinstance(value, Tensor)}
+    values = ((name, getattr(record, name)) for name in _given_fields(type(record)))
+    return {name: value for name, value in values if isinstance(value, Tensor)}
+
+
+@lru_cache(maxsize=64)
+def _given_fields(record: type) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(record) if field.init)
 
 
 def _check_extent(points: Tensor, source: Photo, error: type[OccfaceError], who: str) -> None:
     """Refuse faces that are no face of this photo: they would take all memory, or mean nothing."""
     height, width = source.pixels.shape[-2:]
-    spans = [float(span) for span in (points.amax(1) - points.amin(1)).amax(-1)] if len(points) else []
+    spans = (points.amax(1) - points.amin(1)).amax(-1).tolist() if len(points) else []
     for i, span in enumerate(spans):
         if span > 8 * max(height, width) + 1024 or (span < 2 < max(height, width) and error is GivenError):
             raise error(
