@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -413,9 +412,14 @@ def _tensors(record: Any) -> dict[str, Tensor]:
     return {name: value for name, value in values if isinstance(value, Tensor)}
 
 
-@lru_cache(maxsize=64)
-def _given_fields(record: type) -> tuple[str, ...]:
-    return tuple(field.name for field in attrs.fields(record) if field.init)
+def _given_fields(record: Any) -> tuple[str, ...]:
+    """Return the names of a record class's own fields; found once, as every answer is asked for them."""
+    if record not in _FIELDS:
+        _FIELDS[record] = tuple(field.name for field in attrs.fields(record) if field.init)
+    return _FIELDS[record]
+
+
+_FIELDS: dict[Any, tuple[str, ...]] = {}
 
 
 def _check_extent(points: Tensor, source: Photo, error: type[OccfaceError], who: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from occface_paper.landmarks.crop import apply, five_points, framed, mean_of_shapes, similarity, to_pixels
-from occface_paper.landmarks.predict import cut_out, distinct, look
+from occface_paper.landmarks.predict import Halvings, cut_out, distinct, look
 from occface_paper.landmarks.symmetry import MIRROR_68
 
 
@@ -86,3 +86,14 @@ def test_looking_at_the_mirrored_crop_too_makes_the_answer_symmetric():
     other, _ = look(LeftLeaning(), crops.flip(3), mirrored=True)
     assert torch.allclose(other[:, list(MIRROR_68)] * torch.tensor([-1.0, 1.0]), points, atol=1e-6)
     assert log_scale.shape == (2, 68)
+
+
+def test_a_crop_from_a_halving_is_that_from_the_photo():
+    rows, columns = torch.meshgrid(torch.arange(301.0), torch.arange(403.0), indexing="ij")
+    photo = torch.stack([rows / 301, columns / 403, (rows + columns) / 704])[None]
+    seen = Halvings(photo)
+    for scale in (2 / 30, 2 / 100, 2 / 280):
+        to_crop = np.array([[scale, 0, -scale * 190.3], [0, scale, -scale * 160.7], [0, 0, 1.0]])
+        both = seen.cut_out(to_crop, 32), cut_out(photo, to_crop, 32)
+        assert (both[0] - both[1])[:, 1:-1, 1:-1].abs().max() < 2e-3
+    assert [tuple(level.shape[-2:]) for level in seen.levels] == [(301, 403), (151, 202), (76, 101), (38, 51)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from attrs import frozen
+from attrs import define, field, frozen
 from torch import Tensor
 
 from occface_paper.faces.find import FoundFaces, resized
@@ -74,10 +74,37 @@ def cut_out(photo: Tensor, to_crop: np.ndarray, size: int) -> Tensor:
     return torch.nn.functional.grid_sample(region, grid, align_corners=False)[0]
 
 
+@define(eq=False)
+class Halvings:
+    """A photo (1, 3, H, W) and its halvings, each made when a crop first asks for it.
+
+    Many looks at a face of a large photo would otherwise average the same thousands of rows again and again.
+    """
+
+    photo: Tensor
+    levels: list[Tensor] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.levels = [self.photo]
+
+    def cut_out(self, to_crop: np.ndarray, size: int) -> Tensor:
+        """As `cut_out`, from the smallest halving that is as fine as the crop."""
+        step = 2 * math.hypot(*np.linalg.inv(to_crop)[:2, 0]) / size
+        level = max(int(math.log2(max(step, 1))), 0)
+        while len(self.levels) <= level:
+            halved = torch.nn.functional.avg_pool2d(
+                self.levels[-1], 2, ceil_mode=True, count_include_pad=False
+            )
+            self.levels.append(halved)
+        k = 2**level
+        enlarge = np.array([[k, 0, (k - 1) / 2], [0, k, (k - 1) / 2], [0, 0, 1.0]])
+        return cut_out(self.levels[level], to_crop @ enlarge, size)
+
+
 @torch.inference_mode()
 def predict_landmarks(
     network: Network,
-    photo: Tensor,
+    photo: Halvings,
     faces: FoundFaces,
     *,
     size: int = 128,
@@ -88,7 +115,7 @@ def predict_landmarks(
 
     Args:
         network: a trained network in evaluation mode, on the photo's device.
-        photo: (1, 3, H, W) float32 RGB in [0, 1].
+        photo: float32 RGB in [0, 1].
         faces: where to look.
         size: side of the crops, px.
         passes: how often to look; each pass after the first crops by the last one's points.
@@ -105,17 +132,17 @@ def predict_landmarks(
         if index:
             crops = [similarity(p, mean_shape) for p in points]
         points, scale = answers(network, photo, crops, size, mirrored and index == passes - 1)
-    return photo.new_tensor(points), photo.new_tensor(confidence(scale))
+    return photo.photo.new_tensor(points), photo.photo.new_tensor(confidence(scale))
 
 
 def answers(
-    network: Network, photo: Tensor, crops: list[np.ndarray], size: int, mirrored: bool
+    network: Network, photo: Halvings, crops: list[np.ndarray], size: int, mirrored: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points (n, 68, 2) in photo pixels and their expected distance (n, 68) by the inter-ocular distance.
 
     Args:
         network: a trained network in evaluation mode.
-        photo: (1, 3, H, W).
+        photo: where to look.
         crops: n matrices (3, 3) from photo pixels to crop units.
         size: side of the crops, px.
         mirrored: look at the mirrored crops too.
@@ -125,7 +152,7 @@ def answers(
     points, scale = np.zeros((len(crops), 68, 2)), np.ones((len(crops), 68))
     for begin in range(0, len(crops), CHUNK):
         part = crops[begin : begin + CHUNK]
-        batch = torch.stack([cut_out(photo, c, size) for c in part])
+        batch = torch.stack([photo.cut_out(c, size) for c in part])
         answer, log_scale = look(network, batch, mirrored)
         local = answer.double().cpu().numpy()
         for i, to_crop in enumerate(part):
@@ -143,12 +170,12 @@ class Look:
     size: int
 
 
-def last_look(look: Look, photo: Tensor, points: Tensor, *, mirrored: bool) -> tuple[Tensor, Tensor]:
+def last_look(look: Look, photo: Halvings, points: Tensor, *, mirrored: bool) -> tuple[Tensor, Tensor]:
     """Points (F, 68, 2) and confidence (F, 68) of faces whose points (F, 68, 2) are nearly right already."""
     mean_shape = look.network.mean_shape.cpu().double().numpy()
     crops = [similarity(p, mean_shape) for p in points.cpu().double().numpy()]
     better, scale = answers(look.network, photo, crops, look.size, mirrored)
-    return photo.new_tensor(better), photo.new_tensor(confidence(scale))
+    return photo.photo.new_tensor(better), photo.photo.new_tensor(confidence(scale))
 
 
 def confidence(scale: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from occface_paper.faces.find import FoundFaces
 from occface_paper.landmarks.crop import similarity
-from occface_paper.landmarks.predict import Look, answers, box_crop, confidence
+from occface_paper.landmarks.predict import Halvings, Look, answers, box_crop, confidence
 
 #: Starting crops besides the first answer's: the box's, at these sizes.
 BOX_SCALES = (1.0, 0.85, 1.15)
@@ -33,14 +33,14 @@ def moved(to_crop: np.ndarray, scale: float, turn: float = 0.0, shift: float = 0
 
 @torch.inference_mode()
 def refine_landmarks(
-    first: Look, last: Look, photo: Tensor, faces: FoundFaces, points: Tensor, *, mirrored: bool
+    first: Look, last: Look, photo: Halvings, faces: FoundFaces, points: Tensor, *, mirrored: bool
 ) -> tuple[Tensor, Tensor]:
     """Better points of found faces.
 
     Args:
         first: the network that finds the right crop.
         last: the one that gives the final views.
-        photo: (1, 3, H, W) float32 RGB in [0, 1].
+        photo: float32 RGB in [0, 1].
         faces: where they were found.
         points: (F, 68, 2) a first answer, photo pixels.
         mirrored: look at the mirrored crops too, but for the starts.
@@ -63,4 +63,4 @@ def refine_landmarks(
         views = [moved(similarity(answer, mean_shape), *view) for view in VIEWS]
         found, doubt = answers(last.network, photo, views, last.size, mirrored)
         better[face], scale[face] = found.mean(0), doubt.mean(0)
-    return photo.new_tensor(better), photo.new_tensor(confidence(scale))
+    return photo.photo.new_tensor(better), photo.photo.new_tensor(confidence(scale))

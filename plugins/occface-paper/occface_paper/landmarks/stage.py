@@ -144,15 +144,15 @@ class MobileNetV3Landmarks(LandmarkDetector):
         import torch
 
         from occface_core.types import Landmarks
-        from occface_paper.landmarks.predict import distinct, last_look, predict_landmarks
+        from occface_paper.landmarks.predict import Halvings, distinct, last_look, predict_landmarks
         from occface_paper.landmarks.refine import refine_landmarks
 
         if not len(faces):
             return Landmarks(points=photo.new_zeros(0, 68, 2), confidence=photo.new_zeros(0, 68))
-        first, last = self._looks[0], self._looks[-1]
+        first, last, seen = self._looks[0], self._looks[-1], Halvings(photo)
         with torch.inference_mode():
             points, confidence = predict_landmarks(
-                first.network, photo, faces, size=first.size, passes=self.passes, mirrored=self.mirrored
+                first.network, seen, faces, size=first.size, passes=self.passes, mirrored=self.mirrored
             )
             logit = torch.logit(faces.scores, eps=1e-4)
             logit = logit + CONFIDENCE_SHARE * torch.logit(confidence.mean(1), eps=1e-4) + CONSTANT
@@ -163,11 +163,11 @@ class MobileNetV3Landmarks(LandmarkDetector):
             order = order[kept][: self.max_faces]
             points, confidence = points[order], confidence[order]
             if last is not first and len(order):
-                points, confidence = last_look(last, photo, points, mirrored=self.mirrored)
+                points, confidence = last_look(last, seen, points, mirrored=self.mirrored)
             doubtful = (confidence.mean(1) < DOUBTFUL).nonzero()[:, 0] if self.careful else order[:0]
             if len(doubtful):
                 points[doubtful], confidence[doubtful] = refine_landmarks(
-                    first, last, photo, faces[order[doubtful]], points[doubtful], mirrored=self.mirrored
+                    first, last, seen, faces[order[doubtful]], points[doubtful], mirrored=self.mirrored
                 )
                 kept = distinct(points.cpu().double().numpy())
                 points, confidence = points[kept], confidence[kept]
