@@ -412,14 +412,14 @@ def _tensors(record: Any) -> dict[str, Tensor]:
     return {name: value for name, value in values if isinstance(value, Tensor)}
 
 
+_FIELDS: dict[Any, tuple[str, ...]] = {}
+
+
 def _given_fields(record: Any) -> tuple[str, ...]:
     """Return the names of a record class's own fields; found once, as every answer is asked for them."""
     if record not in _FIELDS:
         _FIELDS[record] = tuple(field.name for field in attrs.fields(record) if field.init)
     return _FIELDS[record]
-
-
-_FIELDS: dict[Any, tuple[str, ...]] = {}
 
 
 def _check_extent(points: Tensor, source: Photo, error: type[OccfaceError], who: str) -> None:

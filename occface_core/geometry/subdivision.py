@@ -115,9 +115,8 @@ def refine(
     """
     steps: list[Subdivision] = []
     share = wanted.to(vertices.dtype)[:, None]
-    done = triangles[
-        :0
-    ]  # what was once left whole stays so: neither its sides nor their ends change any more
+    # what was once left whole stays so: neither its sides nor their ends change any more
+    done = triangles[:0]
     for _ in range(rounds):
         edges, whole, pieces = _split_long(vertices, triangles, share[:, 0] > 0.5, longest)
         if not len(edges):

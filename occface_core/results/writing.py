@@ -38,9 +38,8 @@ def check_folder(folder: str | os.PathLike[str]) -> Path:
         OutputError: it is a file, cannot be made, or nothing can be written in it.
     """
     path = Path(folder)
-    if os.path.exists(path) and not os.path.isdir(
-        path
-    ):  # unlike pathlib's, no error for a name that is too long
+    # unlike pathlib's, no error for a name that is too long
+    if os.path.exists(path) and not os.path.isdir(path):
         raise OutputError(f"{path}: is a file, but results need a folder. Give another output folder")
     with output_errors(path):
         path.mkdir(parents=True, exist_ok=True)

@@ -119,6 +119,13 @@ class SyntheticBank:
         every = np.arange(len(self))
         return every[: len(self) - last], every[len(self) - last :]
 
+    def for_landmarks(self) -> np.ndarray:
+        """Indices of the training faces from which points and boxes are learned: a third of them.
+
+        On the others the points are found as on faces that nobody learned from, for trainings that need them so.
+        """
+        return self.split()[0][::3]
+
 
 def draw_bank(
     folder: Path,

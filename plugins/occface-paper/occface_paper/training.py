@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import cv2
 import torch
@@ -155,6 +155,18 @@ def adamw(network: nn.Module, rate: float, weight_decay: float) -> torch.optim.A
     return torch.optim.AdamW(groups, lr=rate)
 
 
+class Rates(Protocol):
+    """What the settings of every run say."""
+
+    @property
+    def rate(self) -> float:
+        """Peak learning rate."""
+
+    @property
+    def weight_decay(self) -> float:
+        """As in `adamw`."""
+
+
 @define(kw_only=True)
 class TrainingRun:
     """One network in training: its steps, and its checkpoints every so often.
@@ -192,9 +204,8 @@ class TrainingRun:
         network: nn.Module,
         clock: Clock,
         saved: dict[str, Any] | None,
+        settings: Rates,
         *,
-        rate: float,
-        weight_decay: float,
         clip: float,
         checkpoint_seconds: float,
         decay: float = 0.999,
@@ -203,10 +214,10 @@ class TrainingRun:
 
         Args as the attributes, and:
             saved: see `saved_run`.
-            weight_decay: see `adamw`.
+            settings: of the run.
             decay: of the averaged weights.
         """
-        optimizer = adamw(network, rate, weight_decay)
+        optimizer = adamw(network, settings.rate, settings.weight_decay)
         average = WeightAverage(network=network, decay=decay)
         if saved:
             network.load_state_dict(saved["network"])
@@ -221,7 +232,7 @@ class TrainingRun:
             optimizer=optimizer,
             average=average,
             clock=clock,
-            rate=rate,
+            rate=settings.rate,
             clip=clip,
             checkpoint_seconds=checkpoint_seconds,
         )

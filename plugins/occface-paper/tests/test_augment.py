@@ -31,7 +31,7 @@ def test_drawn_faces_keep_their_points_up_to_a_similarity(
     monkeypatch.setattr(augment, "JITTER", ((20.0, 0.1, 0.05, 0.0),) * 3)
     mean = mean_of_shapes(bank.outline.astype(np.float64))
     sampler = Sampler(crops=crops, mean_shape=mean, size=96, drawn=bank)
-    training = bank.split()[0][:: augment.DRAWN_STRIDE]
+    training = bank.for_landmarks()
     for seed in range(6):
         image, points = sampler.draw(np.random.default_rng(seed))
         assert image.shape == (96, 96, 3) and np.ptp(image) > 0
@@ -60,7 +60,7 @@ def test_boxes_of_drawn_crops_lie_about_the_points_as_those_of_photos(bank: Synt
         valid=np.zeros(4),
     )
     drawn = drawn_crops(bank, [real])
-    assert len(drawn) == len(bank.split()[0][:: augment.DRAWN_STRIDE])
+    assert len(drawn) == len(bank.for_landmarks())
     for crop in drawn:
         index = int(crop.name.split("/")[1])
         shape = bank.outline[index].astype(np.float64)

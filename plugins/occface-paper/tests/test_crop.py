@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from occface_paper.landmarks.crop import apply, five_points, framed, mean_of_shapes, similarity, to_pixels
-from occface_paper.landmarks.predict import Halvings, cut_out, distinct, look
+from occface_paper.landmarks.predict import Halvings, cut_out, distinct, seen
 from occface_paper.landmarks.symmetry import MIRROR_68
 
 
@@ -82,8 +82,8 @@ def test_looking_at_the_mirrored_crop_too_makes_the_answer_symmetric():
             return torch.cat([base, base * 0 + 0.3], 2), base[..., 0] * 0 - 2
 
     crops = torch.rand(2, 3, 80, 80)
-    points, log_scale = look(LeftLeaning(), crops, mirrored=True)
-    other, _ = look(LeftLeaning(), crops.flip(3), mirrored=True)
+    points, log_scale = seen(LeftLeaning(), crops, mirrored=True)
+    other, _ = seen(LeftLeaning(), crops.flip(3), mirrored=True)
     assert torch.allclose(other[:, list(MIRROR_68)] * torch.tensor([-1.0, 1.0]), points, atol=1e-6)
     assert log_scale.shape == (2, 68)
 

@@ -11,7 +11,6 @@ import numpy as np
 from attrs import frozen
 
 from occface_paper.errors import DataMissing
-from occface_paper.landmarks.augment import DRAWN_STRIDE
 from occface_paper.landmarks.crop import five_points
 from occface_paper.landmarks.data import STORED, mesh_to_68, valid_rects
 from occface_paper.synthetic_bank import SyntheticBank
@@ -40,8 +39,16 @@ class Photo:
     name: str = ""
 
 
-def load_crops(data: Path, limit: int | None = None) -> tuple[list[Photo], list[Photo]]:
-    """Training crops and validation crops (``is_val`` of faces68) with the boxes of ``yunet.npz``."""
+def load_crops(
+    data: Path, limit: int | None = None, synthetic: Path | None = None
+) -> tuple[list[Photo], list[Photo]]:
+    """Training crops and validation crops (``is_val`` of faces68) with the boxes of ``yunet.npz``.
+
+    Args:
+        data: folder of the data pack.
+        limit: at most so many crops a folder.
+        synthetic: folder of synthetic faces, see `SyntheticBank`, which follow the training crops.
+    """
     train, validation = [], []
     if not (data / "mesh478_to_68.npz").exists():
         raise DataMissing(f"{data} has no mesh478_to_68.npz; give the folder of the data pack by --data")
@@ -80,6 +87,8 @@ def load_crops(data: Path, limit: int | None = None) -> tuple[list[Photo], list[
                 name=f"{folder}/{name}",
             )
             (validation if name in held_out else train).append(photo)
+    if synthetic:
+        train += drawn_crops(SyntheticBank.load(synthetic), train)
     return train, validation
 
 
@@ -94,7 +103,7 @@ def drawn_crops(bank: SyntheticBank, real: Sequence[Photo]) -> list[Photo]:
     span = high - low
     margin = np.median(np.concatenate([boxes[:, :2] - low, boxes[:, 2:] - high], 1) / np.tile(span, 2), 0)
     crops = []
-    for number, index in enumerate(bank.split()[0][::DRAWN_STRIDE]):
+    for number, index in enumerate(bank.for_landmarks()):
         hidden = number % 2 == 0 and bool(bank.occluder[index].any())
         image = (bank.photo if hidden else bank.clean)[index].transpose(1, 2, 0)
         points = bank.outline[index].astype(np.float64)

@@ -13,13 +13,12 @@ from attrs import frozen
 
 from occface_paper.faces.assign import targets
 from occface_paper.faces.augment import CanvasSampler
-from occface_paper.faces.data import Photo, drawn_crops, load_crops, load_photos
+from occface_paper.faces.data import Photo, load_crops, load_photos
 from occface_paper.faces.evaluate import measure
 from occface_paper.faces.loss import finder_loss
 from occface_paper.faces.network import FaceNetwork
 from occface_paper.occluders import load_cutouts
 from occface_paper.pasting import OccluderBank
-from occface_paper.synthetic_bank import SyntheticBank
 from occface_paper.training import Clock, TrainingRun, WeightAverage, ahead, saved_run
 from occface_paper.weights import load_weights
 
@@ -75,12 +74,10 @@ def train_faces(
     """
     settings = settings or FinderTraining()
     cv2.setNumThreads(1)  # before the fork: a pool of threads does not survive it
-    crops, held_out = load_crops(data, limit)
+    crops, held_out = load_crops(data, limit, synthetic)
     photos, held_out_photos = load_photos(data)
     bank = occluder_bank(out / "occluders.npz", crops, occluders, seed) if occluders else None
     cutouts = load_cutouts(data / "occluders")
-    if synthetic:
-        crops = crops + drawn_crops(SyntheticBank.load(synthetic), crops)
     sampler = CanvasSampler(crops=crops, photos=photos, cutouts=cutouts, size=settings.size, bank=bank)
     saved = saved_run(out, "faces", resume, device)
     clock = Clock.of(minutes, steps, saved)
@@ -111,15 +108,7 @@ def train_faces(
     if start and not saved:
         network.begin_with(load_weights(start)[0])
     run = TrainingRun.begin(
-        "faces",
-        out,
-        network,
-        clock,
-        saved,
-        rate=settings.rate,
-        weight_decay=settings.weight_decay,
-        clip=5.0,
-        checkpoint_seconds=checkpoint_seconds,
+        "faces", out, network, clock, saved, settings, clip=5.0, checkpoint_seconds=checkpoint_seconds
     )
     record: dict[str, Any] = {}
     losses: list[float] = []

@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from occface_paper.faces.augment import CanvasSampler
-from occface_paper.faces.data import Photo, drawn_crops, load_crops, load_photos
+from occface_paper.faces.data import Photo, load_crops, load_photos
 from occface_paper.faces.evaluate import overlaps
 from occface_paper.faces.find import find_faces
 from occface_paper.faces.network import FaceNetwork
@@ -25,7 +25,6 @@ from occface_paper.fuse import folded
 from occface_paper.landmarks.augment import recoloured
 from occface_paper.landmarks.predict import cut_out
 from occface_paper.occluders import load_cutouts
-from occface_paper.synthetic_bank import SyntheticBank
 from occface_paper.training import Clock, WeightAverage, export_half
 from occface_paper.weights import load_weights
 
@@ -104,10 +103,8 @@ def train_verifier(
     finder = FaceNetwork.of(metadata)
     finder.load_state_dict(state)
     finder = folded(finder).to(memory_format=torch.channels_last)
-    crops, _ = load_crops(data, limit)
+    crops, _ = load_crops(data, limit, synthetic)
     photos, _ = load_photos(data)
-    if synthetic:
-        crops = crops + drawn_crops(SyntheticBank.load(synthetic), crops)
     sampler = CanvasSampler(crops=crops, photos=photos, cutouts=load_cutouts(data / "occluders"))
     rng = np.random.default_rng(seed)
     images, labels = [], []

@@ -22,8 +22,8 @@ JITTER_SHARE = (0.6, 0.34, 0.06)
 OCCLUDER_SHARE = {"block": 0.15, "irregular": 0.17, "patch": 0.18, "hand": 0.2, "glasses": 0.12, "mask": 0.18}
 #: Share of the occluders that are taken from the bank where there is one.
 BANK_SHARE = 0.55
-#: Share of the samples that are drawn faces where there are any, and of the drawn faces every how manieth is used.
-DRAWN_SHARE, DRAWN_STRIDE = 0.22, 3
+#: Share of the samples that are drawn faces where there are any.
+DRAWN_SHARE = 0.22
 
 
 @frozen(kw_only=True, eq=False)
@@ -38,7 +38,6 @@ class Sampler:
         occluded: share of the samples that get an occluder.
         bank: occluders of the library's own generator; half of the occluders come from it if there is one.
         drawn: synthetic faces; they turn further than photos do, and their points are exact behind what hides them.
-            A third of those that are not held out is used, so that others are left to measure the points on.
     """
 
     crops: FaceCrops
@@ -53,7 +52,7 @@ class Sampler:
 
     @chosen.default
     def _training_faces(self) -> np.ndarray:
-        return np.zeros(0, int) if self.drawn is None else self.drawn.split()[0][::DRAWN_STRIDE]
+        return np.zeros(0, int) if self.drawn is None else self.drawn.for_landmarks()
 
     @chance.default
     def _cumulative_chance(self) -> np.ndarray:

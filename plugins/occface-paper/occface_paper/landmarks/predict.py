@@ -11,13 +11,20 @@ from attrs import define, field, frozen
 from torch import Tensor
 
 from occface_paper.faces.find import FoundFaces, resized
+from occface_paper.fuse import folded
 from occface_paper.landmarks.crop import apply, five_points, similarity
 from occface_paper.landmarks.heatmap import HeatmapNetwork
 from occface_paper.landmarks.network import LandmarkNetwork
 from occface_paper.landmarks.symmetry import MIRROR_68
+from occface_paper.weights import load_weights, weights_path
 
 #: What answers for a crop.
 Network = LandmarkNetwork | HeatmapNetwork
+#: By the name of their weights.
+NETWORKS: dict[str, type[LandmarkNetwork] | type[HeatmapNetwork]] = {
+    "landmarks": LandmarkNetwork,
+    "heatmap": HeatmapNetwork,
+}
 #: A point counts as right within this share of the inter-ocular distance: confidence is the chance of that.
 TOLERANCE = 0.1
 #: Points and box of a found face may disagree about its size by this factor before the box alone is believed.
@@ -101,67 +108,6 @@ class Halvings:
         return cut_out(self.levels[level], to_crop @ enlarge, size)
 
 
-@torch.inference_mode()
-def predict_landmarks(
-    network: Network,
-    photo: Halvings,
-    faces: FoundFaces,
-    *,
-    size: int = 128,
-    passes: int = 2,
-    mirrored: bool = True,
-) -> tuple[Tensor, Tensor]:
-    """68 points of each found face.
-
-    Args:
-        network: a trained network in evaluation mode, on the photo's device.
-        photo: float32 RGB in [0, 1].
-        faces: where to look.
-        size: side of the crops, px.
-        passes: how often to look; each pass after the first crops by the last one's points.
-        mirrored: in the last pass, look at the mirrored crop too and take the mean of both answers.
-
-    Returns:
-        Points (F, 68, 2) in photo pixels and confidence (F, 68) in [0, 1].
-    """
-    mean_shape = network.mean_shape.cpu().double().numpy()
-    boxes, five = faces.boxes.cpu().double().numpy(), faces.points.cpu().double().numpy()
-    crops = [start_crop(b, p, mean_shape) for b, p in zip(boxes, five, strict=True)]
-    points, scale = np.zeros((len(faces), 68, 2)), np.ones((len(faces), 68))
-    for index in range(passes):
-        if index:
-            crops = [similarity(p, mean_shape) for p in points]
-        points, scale = answers(network, photo, crops, size, mirrored and index == passes - 1)
-    return photo.photo.new_tensor(points), photo.photo.new_tensor(confidence(scale))
-
-
-def answers(
-    network: Network, photo: Halvings, crops: list[np.ndarray], size: int, mirrored: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Points (n, 68, 2) in photo pixels and their expected distance (n, 68) by the inter-ocular distance.
-
-    Args:
-        network: a trained network in evaluation mode.
-        photo: where to look.
-        crops: n matrices (3, 3) from photo pixels to crop units.
-        size: side of the crops, px.
-        mirrored: look at the mirrored crops too.
-    """
-    mean_shape = network.mean_shape.cpu().double().numpy()
-    least = 0.5 * np.linalg.norm(mean_shape[36] - mean_shape[45])  # turned faces: eyes near each other
-    points, scale = np.zeros((len(crops), 68, 2)), np.ones((len(crops), 68))
-    for begin in range(0, len(crops), CHUNK):
-        part = crops[begin : begin + CHUNK]
-        batch = torch.stack([photo.cut_out(c, size) for c in part])
-        answer, log_scale = look(network, batch, mirrored)
-        local = answer.double().cpu().numpy()
-        for i, to_crop in enumerate(part):
-            points[begin + i] = apply(np.linalg.inv(to_crop), local[i])
-        eyes = np.linalg.norm(local[:, 36] - local[:, 45], axis=1)[:, None]
-        scale[begin : begin + len(part)] = log_scale.double().exp().cpu().numpy() / np.maximum(eyes, least)
-    return points, scale
-
-
 @frozen(kw_only=True, eq=False)
 class Look:
     """A trained network in evaluation mode and the side in px of the crops that it was trained on."""
@@ -169,12 +115,93 @@ class Look:
     network: Network
     size: int
 
+    @classmethod
+    def of(cls, name: str, folder: str | None = None, device: str = "cpu") -> Look:
+        """The network of the weights `name`, a key of `NETWORKS`.
+
+        Raises:
+            WeightsMissing: the weights file is not there or not whole.
+        """
+        state, metadata = load_weights(weights_path(name, folder))
+        network = NETWORKS[name](float(metadata.get("width", 1.0)))
+        network.load_state_dict(state)
+        ready = folded(network).to(device).to(memory_format=torch.channels_last)
+        return cls(network=ready, size=int(metadata.get("size", 128)))
+
+    def mean_shape(self) -> np.ndarray:
+        """(68, 2) in crop units, float64: where its training's faces have their points in the mean."""
+        return np.asarray(self.network.mean_shape.cpu().double().numpy())
+
+
+@torch.inference_mode()
+def predict_landmarks(
+    look: Look,
+    photo: Halvings,
+    faces: FoundFaces,
+    *,
+    passes: int = 2,
+    mirrored: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """68 points of each found face.
+
+    Args:
+        look: a network on the photo's device.
+        photo: float32 RGB in [0, 1].
+        faces: where to look.
+        passes: how often to look; each pass after the first crops by the last one's points.
+        mirrored: in the last pass, look at the mirrored crop too and take the mean of both answers.
+
+    Returns:
+        Points (F, 68, 2) in photo pixels and confidence (F, 68) in [0, 1].
+    """
+    mean_shape = look.mean_shape()
+    boxes, five = faces.boxes.cpu().double().numpy(), faces.points.cpu().double().numpy()
+    crops = [start_crop(b, p, mean_shape) for b, p in zip(boxes, five, strict=True)]
+    points, scale = np.zeros((len(faces), 68, 2)), np.ones((len(faces), 68))
+    for index in range(passes):
+        if index:
+            crops = [similarity(p, mean_shape) for p in points]
+        points, scale = answers(look, photo, crops, mirrored and index == passes - 1)
+    return photo.photo.new_tensor(points), photo.photo.new_tensor(confidence(scale))
+
+
+def answers(
+    look: Look, photo: Halvings, crops: list[np.ndarray], mirrored: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points (n, 68, 2) in photo pixels and their expected distance (n, 68) by the inter-ocular distance.
+
+    Args:
+        look: a network on the photo's device.
+        photo: where to look.
+        crops: n matrices (3, 3) from photo pixels to crop units.
+        mirrored: look at the mirrored crops too.
+    """
+    points, scale = np.zeros((len(crops), 68, 2)), np.ones((len(crops), 68))
+    for begin in range(0, len(crops), CHUNK):
+        part = slice(begin, begin + CHUNK)
+        batch = torch.stack([photo.cut_out(c, look.size) for c in crops[part]])
+        points[part], scale[part] = in_photo(look, batch, crops[part], mirrored)
+    return points, scale
+
+
+def in_photo(
+    look: Look, batch: Tensor, crops: list[np.ndarray], mirrored: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `answers`, for crops (n, 3, S, S) that are cut out already."""
+    mean_shape = look.mean_shape()
+    least = 0.5 * np.linalg.norm(mean_shape[36] - mean_shape[45])  # turned faces: eyes near each other
+    answer, log_scale = seen(look.network, batch, mirrored)
+    local = answer.double().cpu().numpy()
+    points = np.stack([apply(np.linalg.inv(crop), each) for crop, each in zip(crops, local, strict=True)])
+    eyes = np.linalg.norm(local[:, 36] - local[:, 45], axis=1)[:, None]
+    return points, log_scale.double().exp().cpu().numpy() / np.maximum(eyes, least)
+
 
 def last_look(look: Look, photo: Halvings, points: Tensor, *, mirrored: bool) -> tuple[Tensor, Tensor]:
     """Points (F, 68, 2) and confidence (F, 68) of faces whose points (F, 68, 2) are nearly right already."""
-    mean_shape = look.network.mean_shape.cpu().double().numpy()
+    mean_shape = look.mean_shape()
     crops = [similarity(p, mean_shape) for p in points.cpu().double().numpy()]
-    better, scale = answers(look.network, photo, crops, look.size, mirrored)
+    better, scale = answers(look, photo, crops, mirrored)
     return photo.photo.new_tensor(better), photo.photo.new_tensor(confidence(scale))
 
 
@@ -183,7 +210,7 @@ def confidence(scale: np.ndarray) -> np.ndarray:
     return 1 - np.exp(-TOLERANCE / np.maximum(scale, 1e-6))
 
 
-def look(network: Network, crops: Tensor, mirrored: bool) -> tuple[Tensor, Tensor]:
+def seen(network: Network, crops: Tensor, mirrored: bool) -> tuple[Tensor, Tensor]:
     """Points (B, 68, 2) and log scale (B, 68) of crops, averaged with those of the mirrored crops if asked."""
     batch = torch.cat([crops, crops.flip(3)]) if mirrored else crops
     points, log_scale = network(batch.contiguous(memory_format=torch.channels_last))

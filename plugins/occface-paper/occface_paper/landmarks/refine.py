@@ -48,19 +48,17 @@ def refine_landmarks(
     Returns:
         Points (F, 68, 2) in photo pixels and confidence (F, 68) in [0, 1].
     """
-    mean_shape = first.network.mean_shape.cpu().double().numpy()
+    mean_shape = first.mean_shape()
     better, scale = np.zeros((len(faces), 68, 2)), np.ones((len(faces), 68))
     rows = zip(faces.boxes.cpu().double().numpy(), points.cpu().double().numpy(), strict=True)
     for face, (box, guess) in enumerate(rows):
         starts = [similarity(guess, mean_shape), *(moved(box_crop(box), s) for s in BOX_SCALES)]
-        found, _ = answers(first.network, photo, starts, first.size, False)
-        found, doubt = answers(
-            first.network, photo, [similarity(p, mean_shape) for p in found], first.size, False
-        )
+        found, _ = answers(first, photo, starts, False)
+        found, doubt = answers(first, photo, [similarity(p, mean_shape) for p in found], False)
         answer = found[int(doubt.mean(1).argmin())]
         for _ in range(LOOKS):
-            (answer,), _ = answers(last.network, photo, [similarity(answer, mean_shape)], last.size, mirrored)
+            (answer,), _ = answers(last, photo, [similarity(answer, mean_shape)], mirrored)
         views = [moved(similarity(answer, mean_shape), *view) for view in VIEWS]
-        found, doubt = answers(last.network, photo, views, last.size, mirrored)
+        found, doubt = answers(last, photo, views, mirrored)
         better[face], scale[face] = found.mean(0), doubt.mean(0)
     return photo.photo.new_tensor(better), photo.photo.new_tensor(confidence(scale))

@@ -77,6 +77,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
         from occface_paper.faces.network import FaceNetwork
         from occface_paper.faces.verifier import FaceVerifier
         from occface_paper.fuse import folded
+        from occface_paper.landmarks.predict import Look
         from occface_paper.weights import load_weights, weights_path
 
         state, metadata = load_weights(weights_path("faces", self.weights))
@@ -85,7 +86,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
         state, metadata = load_weights(weights_path("verifier", self.weights))
         verifier = FaceVerifier(int(metadata.get("width", 16)))
         verifier.load_state_dict(state)
-        self._looks = tuple(look_of(name, self.weights, device) for name in self._heads())
+        self._looks = tuple(Look.of(name, self.weights, device) for name in self._heads())
         self._finder = folded(finder).to(device).to(memory_format=torch.channels_last)
         self._verifier = folded(verifier).to(device).to(memory_format=torch.channels_last)
 
@@ -152,7 +153,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
         first, last, seen = self._looks[0], self._looks[-1], Halvings(photo)
         with torch.inference_mode():
             points, confidence = predict_landmarks(
-                first.network, seen, faces, size=first.size, passes=self.passes, mirrored=self.mirrored
+                first, seen, faces, passes=self.passes, mirrored=self.mirrored
             )
             logit = torch.logit(faces.scores, eps=1e-4)
             logit = logit + CONFIDENCE_SHARE * torch.logit(confidence.mean(1), eps=1e-4) + CONSTANT
@@ -172,24 +173,6 @@ class MobileNetV3Landmarks(LandmarkDetector):
                 kept = distinct(points.cpu().double().numpy())
                 points, confidence = points[kept], confidence[kept]
         return Landmarks(points=points.clone(), confidence=confidence.clone())
-
-
-def look_of(name: str, weights: str | None, device: str) -> Look:
-    """The network of these weights, `landmarks` or `heatmap`, ready to look."""
-    import torch
-
-    from occface_paper.fuse import folded
-    from occface_paper.landmarks.heatmap import HeatmapNetwork
-    from occface_paper.landmarks.network import LandmarkNetwork
-    from occface_paper.landmarks.predict import Look
-    from occface_paper.weights import load_weights, weights_path
-
-    state, metadata = load_weights(weights_path(name, weights))
-    kind = HeatmapNetwork if name == REFINER else LandmarkNetwork
-    network = kind(float(metadata.get("width", 1.0)))
-    network.load_state_dict(state)
-    network = folded(network).to(device).to(memory_format=torch.channels_last)
-    return Look(network=network, size=int(metadata.get("size", 128)))
 
 
 @attrs.define(kw_only=True)

@@ -155,15 +155,7 @@ def train_landmarks(
     if settings.frozen and isinstance(network, HeatmapNetwork):
         network.freeze_trunk()
     run = TrainingRun.begin(
-        settings.head,
-        out,
-        network,
-        clock,
-        saved,
-        rate=settings.rate,
-        weight_decay=settings.weight_decay,
-        clip=1.0,
-        checkpoint_seconds=checkpoint_seconds,
+        settings.head, out, network, clock, saved, settings, clip=1.0, checkpoint_seconds=checkpoint_seconds
     )
     record: dict[str, Any] = {}
     losses: list[float] = []

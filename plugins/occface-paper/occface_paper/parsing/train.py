@@ -154,15 +154,7 @@ def train_parsing(
         torch.set_num_threads(threads)
     network = ParsingNetwork(settings.width).to(device).to(memory_format=torch.channels_last)
     run = TrainingRun.begin(
-        "parsing",
-        out,
-        network,
-        clock,
-        saved,
-        rate=settings.rate,
-        weight_decay=settings.weight_decay,
-        clip=2.0,
-        checkpoint_seconds=checkpoint_seconds,
+        "parsing", out, network, clock, saved, settings, clip=2.0, checkpoint_seconds=checkpoint_seconds
     )
     losses: list[float] = []
     while True:

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from attrs import frozen
 
-from occface_paper.landmarks.crop import apply, similarity, to_pixels
-from occface_paper.landmarks.predict import Look, confidence
-from occface_paper.landmarks.stage import REFINER, look_of
+from occface_paper.landmarks.crop import similarity, to_pixels
+from occface_paper.landmarks.predict import Look, confidence, in_photo
+from occface_paper.landmarks.stage import REFINER
 from occface_paper.synthetic_bank import SyntheticBank
 
 #: Turn (degrees), log scale and shift (crop units) of the crop that a first look would have given.
@@ -69,8 +69,8 @@ def find_points(bank: SyntheticBank, seed: int = 0) -> dict[str, np.ndarray]:
     Returns:
         The fields of `FoundPoints`.
     """
-    look = look_of(REFINER, None, "cpu")
-    mean = look.network.mean_shape.double().numpy()
+    look = Look.of(REFINER)
+    mean = look.mean_shape()
     found: dict[str, np.ndarray] = {}
     for name in ("clean", "photo"):
         rng = np.random.default_rng((seed, len(name)))
@@ -79,27 +79,20 @@ def find_points(bank: SyntheticBank, seed: int = 0) -> dict[str, np.ndarray]:
         for begin in range(0, len(bank), CHUNK):
             rows = range(begin, min(begin + CHUNK, len(bank)))
             crops = [first_look(bank.outline[i].astype(float), mean, rng) for i in rows]
-            pictures = [np.ascontiguousarray(getattr(bank, name)[i].transpose(1, 2, 0)) for i in rows]
-            answer, scale = seen_by(look, pictures, crops)
+            pictures = [
+                cv2.warpAffine(
+                    np.ascontiguousarray(getattr(bank, name)[i].transpose(1, 2, 0)),
+                    (to_pixels(look.size) @ crop)[:2],
+                    (look.size, look.size),
+                    flags=cv2.INTER_LINEAR,
+                )
+                for i, crop in zip(rows, crops, strict=True)
+            ]
+            batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div(255)
+            answer, scale = in_photo(look, batch, crops)
             points[begin : rows.stop], trust[begin : rows.stop] = answer, confidence(scale)
         found |= {name: points, f"{name}_trust": trust}
     return found
-
-
-def seen_by(look: Look, pictures: list[np.ndarray], crops: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Points (n, 68, 2) px and expected distance (n, 68) by the inter-ocular distance, of pictures seen in crops."""
-    size, mean = look.size, look.network.mean_shape.double().numpy()
-    seen = [
-        cv2.warpAffine(picture, (to_pixels(size) @ crop)[:2], (size, size), flags=cv2.INTER_LINEAR)
-        for picture, crop in zip(pictures, crops, strict=True)
-    ]
-    batch = torch.from_numpy(np.stack(seen)).permute(0, 3, 1, 2).float().div(255)
-    answer, log_scale = look.network(batch.contiguous(memory_format=torch.channels_last))
-    local = answer.double().numpy()
-    eyes = np.linalg.norm(local[:, 36] - local[:, 45], axis=1)[:, None]
-    least = 0.5 * np.linalg.norm(mean[36] - mean[45])
-    points = np.stack([apply(np.linalg.inv(crop), each) for crop, each in zip(crops, local, strict=True)])
-    return points, log_scale.double().exp().numpy() / np.maximum(eyes, least)
 
 
 def first_look(points: np.ndarray, mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:

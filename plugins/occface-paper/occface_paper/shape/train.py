@@ -321,8 +321,7 @@ def train_shape(
         network,
         clock,
         saved,
-        rate=settings.rate,
-        weight_decay=settings.weight_decay,
+        settings,
         clip=5.0,
         checkpoint_seconds=checkpoint_seconds,
     )
