@@ -18,7 +18,10 @@ SIDE = 192
 #: Turn (radians), log scale and shift (of the face's landmark box) of an occluder from the place it was drawn for.
 JITTER = (0.12, 0.1, 0.06)
 #: How often each kind is drawn, relative to the others.
-SHARE = {"hand": 3.0, "glasses": 2.0, "mask": 2.0, "hair": 2.0, "object": 2.0, "scarf": 1.5}
+SHARE = {"hand": 5.0, "glasses": 3.0, "mask": 2.0, "hair": 2.0, "object": 2.0, "scarf": 1.5}
+
+#: How many of the hands take the skin colour of the face they are pasted on: most hands before a face are its own.
+OWN_HAND = 0.6
 
 
 @frozen(kw_only=True, eq=False)
@@ -114,10 +117,15 @@ class OccluderBank:
         colour = cv2.warpAffine(
             self.colour[index], matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        gain = np.exp(rng.normal(0, 0.2)) * np.exp(rng.normal(0, 0.06, 3))
+        kind = OCCLUDERS[int(self.kind[index])]
+        spread, tint = 0.2, 0.06
+        gain = np.ones(3)
+        if kind == "hand" and rng.random() < OWN_HAND:
+            gain, spread, tint = skin_gain(colour, alpha, image, points), 0.1, 0.03
+        gain = gain * np.exp(rng.normal(0, spread)) * np.exp(rng.normal(0, tint, 3))
         weight = (alpha.astype(np.float32) / 255)[..., None]
         mixed = image * (1 - weight) + np.clip(colour * gain, 0, 255) * weight
-        return (mixed + 0.5).astype(np.uint8), weight[..., 0], OCCLUDERS[int(self.kind[index])]
+        return (mixed + 0.5).astype(np.uint8), weight[..., 0], kind
 
 
 _SOURCE: tuple[np.ndarray, np.ndarray, int, int] | None = None
@@ -144,6 +152,23 @@ def _drawn(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int] | None:
         marks.astype(np.float32),
         kind,
     )
+
+
+def skin_gain(colour: np.ndarray, alpha: np.ndarray, image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Factors (3,) that bring an occluder's mean colour to that of a face.
+
+    Args:
+        colour: (H, W, 3) uint8, the occluder.
+        alpha: (H, W) uint8, where it is.
+        image: (H, W, 3) uint8, the face.
+        points: (68, 2) its landmarks, px.
+    """
+    hull = np.zeros(alpha.shape, np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(np.round(points[1:36]).astype(np.int32)), 1)
+    if not hull.any() or not (alpha > 127).any():
+        return np.ones(3)
+    own, face = colour[alpha > 127].mean(0), np.median(image[hull > 0], axis=0)
+    return np.clip(face / np.maximum(own, 1.0), 0.25, 4.0)
 
 
 def unmixed(image: np.ndarray, covered: np.ndarray, alpha: np.ndarray) -> np.ndarray:

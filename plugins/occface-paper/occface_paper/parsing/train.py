@@ -17,7 +17,7 @@ from occface_paper.occluders import load_cutouts
 from occface_paper.parsing.augment import ParsingSampler
 from occface_paper.parsing.data import LabelledCrops
 from occface_paper.parsing.evaluate import composites, validate
-from occface_paper.parsing.hidden import FACE
+from occface_paper.parsing.hidden import FACE, FRONT
 from occface_paper.parsing.network import ParsingNetwork
 from occface_paper.parsing.synthetic import synthetic_crops
 from occface_paper.parsing.teachers import SOME_FACE, UNKNOWN
@@ -26,14 +26,15 @@ from occface_paper.training import Clock, TrainingRun, ahead, saved_run
 
 #: Weight of classes in the loss where it is not 1: small things would not count otherwise.
 CLASS_WEIGHT = {
-    "eyeglasses": 2.5,
+    "eyeglasses": 1.6,
     "brows": 1.5,
     "eyes": 1.5,
     "lips": 1.5,
     "mouth": 1.5,
-    "other": 1.5,
-    "hat": 1.5,
 }
+
+#: Pixels so near (px) to where something begins to hide the face count so many times more: between fingers, along rims.
+EDGE, EDGE_WEIGHT = 4, 3.0
 
 #: Weight of the pixels that show some part of the face, as those of a class.
 SOME_FACE_WEIGHT = 2.5
@@ -61,7 +62,7 @@ class ParsingTraining:
     rate: float = 2e-3
     weight_decay: float = 0.01
     overlap: float = 0.5
-    occluders: int = 1400
+    occluders: int = 3000
     synthetic: int = 900
     synthetic_share: float = 0.22
 
@@ -78,11 +79,15 @@ def parsing_loss(logits: Tensor, labels: Tensor, overlap: float) -> Tensor:
     for name, value in CLASS_WEIGHT.items():
         weight[LABELS[name]] = value
     some_face = labels == SOME_FACE
-    loss = F.cross_entropy(logits, labels.masked_fill(some_face, UNKNOWN), weight, ignore_index=UNKNOWN)
+    classes = labels.masked_fill(some_face | (labels == UNKNOWN), 0)
+    missed = F.cross_entropy(logits, classes, weight, reduction="none")
+    weights = weight[classes]
     if some_face.any():
         chosen = logits.permute(0, 2, 3, 1)[some_face]
-        missed = chosen.logsumexp(1) - chosen[:, list(FACE)].logsumexp(1)
-        loss = loss + missed.sum() / (labels != UNKNOWN).sum() * SOME_FACE_WEIGHT
+        missed[some_face] = SOME_FACE_WEIGHT * (chosen.logsumexp(1) - chosen[:, list(FACE)].logsumexp(1))
+        weights[some_face] = SOME_FACE_WEIGHT
+    near = edges_of_hidden(labels) * (labels != UNKNOWN)
+    loss = (missed * near).sum() / (weights * near).sum().clamp_min(1.0)
     if not overlap:
         return loss
     front = [LABELS[n] for n in ("eyeglasses", "hat", "other")]
@@ -92,6 +97,18 @@ def parsing_loss(logits: Tensor, labels: Tensor, overlap: float) -> Tensor:
     both = (found * truth).sum((1, 2))
     dice = 1 - (2 * both + 50) / (found.sum((1, 2)) + truth.sum((1, 2)) + 50)
     return loss + overlap * dice.mean()
+
+
+def edges_of_hidden(labels: Tensor) -> Tensor:
+    """Weight of each pixel (B, H, W) in the loss: `EDGE_WEIGHT` where the face and what hides it meet, else 1.
+
+    Args:
+        labels: (B, H, W) int64.
+    """
+    front = torch.isin(labels, labels.new_tensor(FRONT))
+    face = torch.isin(labels, labels.new_tensor((*FACE, SOME_FACE)))
+    spread = [F.max_pool2d(each.float()[:, None], 2 * EDGE + 1, 1, EDGE)[:, 0] for each in (front, face)]
+    return 1 + (EDGE_WEIGHT - 1) * spread[0] * spread[1]
 
 
 def train_parsing(

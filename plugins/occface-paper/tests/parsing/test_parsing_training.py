@@ -18,8 +18,8 @@ from occface_paper.parsing.data import LabelledCrops
 from occface_paper.parsing.network import ParsingNetwork
 from occface_paper.parsing.synthetic import synthetic_crops
 from occface_paper.parsing.teachers import SOME_FACE, UNKNOWN
-from occface_paper.parsing.train import parsing_loss
-from occface_paper.pasting import OccluderBank, unmixed
+from occface_paper.parsing.train import EDGE, EDGE_WEIGHT, edges_of_hidden, parsing_loss
+from occface_paper.pasting import OccluderBank, skin_gain, unmixed
 from occface_paper.train import app
 from occface_paper.weights import load_weights
 
@@ -126,3 +126,24 @@ def test_twenty_steps_then_resume(crops: LabelledCrops, tmp_path: Path):
     assert all(np.isfinite(line["loss"]) for line in lines)
     state, metadata = load_weights(tmp_path / "parsing.safetensors")
     ParsingNetwork(float(metadata["width"])).load_state_dict(state)
+
+
+def test_pixels_where_the_face_meets_what_hides_it_weigh_more():
+    labels = torch.full((1, 32, 32), LABELS["skin"])
+    labels[:, :, 16:] = LABELS["other"]
+    weight = edges_of_hidden(labels)[0, 8]
+    assert weight[15] == weight[16] == EDGE_WEIGHT and weight[16 - EDGE] == EDGE_WEIGHT
+    assert weight[15 - EDGE] == weight[0] == weight[31] == 1
+    labels[:, :, 16:] = LABELS["background"]
+    assert (edges_of_hidden(labels) == 1).all()
+
+
+def test_a_hand_takes_the_colour_of_the_face():
+    face = np.full((40, 40, 3), (90, 60, 45), np.uint8)
+    hand = np.full((40, 40, 3), (220, 180, 160), np.uint8)
+    alpha = np.zeros((40, 40), np.uint8)
+    alpha[10:20, 10:20] = 255
+    points = np.random.default_rng(0).uniform(5, 35, (68, 2))
+    gain = skin_gain(hand, alpha, face, points)
+    assert np.allclose(hand[0, 0] * gain, face[0, 0])
+    assert (skin_gain(hand, 0 * alpha, face, points) == 1).all()
