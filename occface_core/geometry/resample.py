@@ -82,6 +82,21 @@ def sample_pixels(pictures: Tensor, at: Tensor, *, outside: str = "border") -> T
     )
 
 
+def sample_points(pictures: Tensor, points: Tensor, mode: str = "bilinear") -> Tensor:
+    """Return (B, N, C) values of pictures (B, C, S, S) at points (B, N, 2) (x, y) in pixels; the edge goes on.
+
+    Args:
+        pictures: (B, C, S, S).
+        points: (B, N, 2), 0 in the middle of the first pixel.
+        mode: "bilinear" or "nearest".
+    """
+    grid = (2 * points + 1) / pictures.shape[-1] - 1
+    values = F.grid_sample(
+        pictures, grid[:, :, None].to(pictures), mode=mode, padding_mode="border", align_corners=False
+    )
+    return values[..., 0].transpose(1, 2)
+
+
 def _span(low: float, high: float, size: int, block: int) -> tuple[int, int, int, int]:
     """Return the pixels [start, stop) to average for low..high, and how many to add before and after.
 

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from occface_classic.shape.colour_term import ColourTerm, View, harmonic_slopes
 from occface_classic.shape.landmark_fit import LandmarkFit, coefficient_limits
-from occface_classic.shape.photometric_fit import PhotometricFit, _with_slopes
+from occface_classic.shape.photometric_fit import PhotometricFit
 from occface_core.facemodel import FaceModel
+from occface_core.fitting.analysis import calm
+from occface_core.fitting.colour_term import ColourTerm, View, harmonic_slopes, with_slopes
 from occface_core.geometry.camera import intrinsics, rotation_from_angles
 from occface_core.geometry.illumination import basis, shade
 from occface_core.geometry.normals import to_viewer, vertex_normals
@@ -86,7 +87,7 @@ def test_the_gradient_falls_by_the_curvature() -> None:
     """Along the light the model is linear: only the weights of the points change a little on the way."""
     shape, picture = faces(1)
     term, view, matrix = ColourTerm.of(MODEL), view_of(shape), intrinsics(256)
-    wide = _with_slopes(picture, 2.0)
+    wide = with_slopes(picture, 2.0)
     view = attrs.evolve(view, light=view.light + 0.05, shape=view.shape * 0.9, albedo=view.albedo * 0.8)
     vertices = MODEL.vertices(view.shape[None, :K], None)[0]
     trust = term.seen(view, vertices, MODEL.tensor("triangles"), matrix, 256)
@@ -102,9 +103,9 @@ def test_nothing_pulls_at_the_truth() -> None:
     shape, picture = faces(1)
     term, view, matrix = ColourTerm.of(MODEL), view_of(shape), intrinsics(256)
     trust = term.seen(view, shape.vertices[0], MODEL.tensor("triangles"), matrix, 256)
-    normal, gradient = term.equations(_with_slopes(picture, 0.4), view, trust, matrix)
+    normal, gradient = term.equations(with_slopes(picture, 0.4), view, trust, matrix)
     off = attrs.evolve(view, shape=torch.zeros(K + E))
-    _, pulled = term.equations(_with_slopes(picture, 0.4), off, trust, matrix)
+    _, pulled = term.equations(with_slopes(picture, 0.4), off, trust, matrix)
     assert gradient.norm() < 0.35 * pulled.norm()
     change = torch.linalg.solve(normal + torch.eye(len(gradient)), gradient)
     assert change[6 : 6 + K].norm() < 0.25 * view.shape.norm()
@@ -139,11 +140,11 @@ def test_hidden_landmarks_calm_the_colours_around_them() -> None:
     FIT.setup()
     visible = torch.ones(1, 68)
     visible[:, 48:] = 0
-    calm = FIT._calm(Landmarks(points=torch.zeros(1, 68, 2), visible=visible), 0)
+    trust = calm(FIT._term, MODEL, visible[0])
     middle = FIT._term.middle
     mouth = (middle[:, 1] < -15) & (middle[:, 1] > -45) & (middle[:, 0].abs() < 20)
     brow = middle[:, 1] > 45
-    assert calm[mouth].mean() < 0.5 and torch.allclose(calm[brow], torch.ones(int(brow.sum())))
+    assert trust[mouth].mean() < 0.5 and torch.allclose(trust[brow], torch.ones(int(brow.sum())))
 
 
 def test_expressions_keep_their_bounds_and_poses_are_rotations() -> None:

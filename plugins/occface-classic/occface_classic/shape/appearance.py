@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import attrs
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from occface_core.facemodel import FaceModel
@@ -12,6 +11,7 @@ from occface_core.geometry.camera import project
 from occface_core.geometry.illumination import fit_illumination, light
 from occface_core.geometry.normals import facing, to_viewer, vertex_normals
 from occface_core.geometry.rasterise import rasterise
+from occface_core.geometry.resample import sample_points
 from occface_core.types import FaceShape
 
 _SAMPLES = 800  # vertices are far more than 27 + 40 unknowns need
@@ -49,10 +49,11 @@ def fit_appearance(clean: Tensor, shape: FaceShape) -> FaceShape:
     size = clean.shape[-1]
     pixels = project(camera[:, chosen], shape.intrinsics)
     depth = rasterise(camera, shape.intrinsics, triangles, size, size).depth[:, None]
-    seen = sample(torch.nan_to_num(depth, nan=0.0), pixels, "nearest")[..., 0] > camera[:, chosen, 2] - 4.0
+    nearest = sample_points(torch.nan_to_num(depth, nan=0.0), pixels, "nearest")[..., 0]
+    seen = nearest > camera[:, chosen, 2] - 4.0
     inside = (pixels.abs() <= 1e5).all(-1) & (pixels >= 0).all(-1) & (pixels <= size - 1).all(-1)
     trust = facing(camera, normals)[:, chosen].clamp_min(0) ** 0.5 * (seen & inside)
-    colours = sample(clean, pixels, "bilinear")
+    colours = sample_points(clean, pixels)
     # burnt-out and black pixels say nothing about either
     trust = trust * ((colours.amax(-1) < 0.985) & (colours.amax(-1) > 0.03))
     viewer = to_viewer(normals[:, chosen])
@@ -82,13 +83,3 @@ def _albedo(parts: Tensor, lit: Tensor, target: Tensor, weight: Tensor) -> Tenso
     weighted = design * (strength * scale[:, None])[..., None]
     normal = weighted.transpose(1, 2) @ design + torch.eye(design.shape[-1]).to(design)
     return torch.linalg.solve(normal, (weighted.transpose(1, 2) @ target.flatten(1)[..., None])[..., 0])
-
-
-def sample(image: Tensor, pixels: Tensor, mode: str) -> Tensor:
-    """Return (B, N, C) values of (B, C, S, S) at pixels (B, N, 2)."""
-    size = image.shape[-1]
-    grid = (2 * pixels + 1) / size - 1
-    values = F.grid_sample(
-        image, grid[:, :, None].to(image), mode=mode, padding_mode="border", align_corners=False
-    )
-    return values[..., 0].transpose(1, 2)

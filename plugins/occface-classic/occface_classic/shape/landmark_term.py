@@ -9,6 +9,7 @@ from torch import Tensor
 from occface_classic.pixels import REFERENCE_SIZE
 from occface_classic.shape.landmark_basis import JAW, LandmarkBasis
 from occface_classic.shape.point_errors import PointErrors
+from occface_core.fitting.steps import cross_matrix, projection
 from occface_core.geometry.camera import angles_from_rotation
 
 ALONG_JAW = 0.15  # trust in where along the jaw a point lies, against how far out
@@ -103,16 +104,6 @@ class LandmarkTerm:
         return jacobian.transpose(1, 2) @ jacobian, (jacobian.transpose(1, 2) @ error)[..., 0]
 
 
-def projection(position: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Return pixels (..., 2) of camera points (..., 3) mm, and their change (..., 2, 3) in pixels per mm."""
-    depth = position[..., 2].clamp_min(1.0)
-    pixel = position[..., :2] / depth[..., None] * matrix.diagonal()[:2] + matrix[:2, 2]
-    none = torch.zeros_like(depth)
-    across = torch.stack((matrix[0, 0] / depth, none, -matrix[0, 0] * position[..., 0] / depth**2), -1)
-    down = torch.stack((none, matrix[1, 1] / depth, -matrix[1, 1] * position[..., 1] / depth**2), -1)
-    return pixel, torch.stack((across, down), -2)
-
-
 def jaw_metric(points: Tensor) -> Tensor:
     """Return (B, 68, 2, 2): identity, but for jaw points one that counts little along the jaw."""
     metric = torch.eye(2).to(points).expand(len(points), 68, 2, 2).clone()
@@ -122,10 +113,3 @@ def jaw_metric(points: Tensor) -> Tensor:
     outer = along[..., :, None] * along[..., None, :]
     metric[:, :JAW] = metric[:, :JAW] - (1 - ALONG_JAW) * outer
     return metric
-
-
-def cross_matrix(v: Tensor) -> Tensor:
-    """Return (..., 3, 3) with [v]× w = v × w."""
-    x, y, z = v.unbind(-1)
-    none = torch.zeros_like(x)
-    return torch.stack((none, -z, y, z, none, -x, -y, x, none), -1).reshape(*v.shape, 3)

@@ -6,25 +6,21 @@ from pathlib import Path
 
 import attrs
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from occface_classic.pixels import REFERENCE_SIZE
-from occface_classic.shape.colour_term import ColourTerm, View
 from occface_classic.shape.face_model import open_face_model
 from occface_classic.shape.landmark_basis import LandmarkBasis
 from occface_classic.shape.landmark_fit import LandmarkFit, coefficient_limits
 from occface_classic.shape.landmark_term import LandmarkTerm
 from occface_classic.shape.point_errors import doubt, measured_errors
-from occface_classic.shape.solver import DISTANCE_SPREAD, moved
+from occface_classic.shape.solver import DISTANCE_SPREAD
 from occface_core.facemodel import FaceModel
+from occface_core.fitting.analysis import Analysis, Belief, calm
+from occface_core.fitting.colour_term import ColourTerm, View
 from occface_core.geometry.camera import NOMINAL_DISTANCE
 from occface_core.stages import ShapeRegressor
 from occface_core.types import FaceShape, Landmarks
-
-LIGHT_SPREAD = 1.0
-NEAREST_POINTS = 4
-SEEN_AGAIN = 3  # steps after which is asked again what the camera sees
 
 
 @attrs.define(kw_only=True)
@@ -92,7 +88,8 @@ class PhotometricFit(ShapeRegressor):
     def _fit(self, clean: Tensor, landmarks: Landmarks, i: int, start: FaceShape) -> View:
         """Return the estimate of face `i`."""
         assert self._model is not None and self._term is not None
-        model, term, size = self._model, self._term, int(clean.shape[-1])
+        assert self._basis is not None
+        model, size = self._model, int(clean.shape[-1])
         matrix = start.intrinsics[i].cpu()
         view = View(
             rotation=start.rotation[i].cpu(),
@@ -102,46 +99,18 @@ class PhotometricFit(ShapeRegressor):
             light=start.coefficients["illumination"][i].cpu(),
         )
         points = self._points(landmarks, i, view, matrix, size)
-        spread, lower, upper = coefficient_limits(model)
-        free = (spread > 0).double()
-        counts = (6, len(spread), len(view.albedo), 27)
-        precision = torch.cat(
-            [
-                torch.full((6,), 1e-6, dtype=torch.float64),
-                torch.where(spread > 0, 1 / spread.clamp_min(1e-12) ** 2, 1.0),
-                torch.ones(counts[2], dtype=torch.float64),
-                torch.full((27,), 1 / LIGHT_SPREAD**2, dtype=torch.float64),
-            ]
+
+        def pull(at: View, mobile: Tensor) -> tuple[Tensor, Tensor]:
+            given = (x[None].double() for x in (at.rotation, at.translation, at.shape, mobile))
+            normal, gradient = points.equations(*given)
+            return normal[0], gradient[0]
+
+        seen = None if landmarks.visible is None else landmarks.visible[i]
+        analysis = Analysis(
+            model=model, term=self._term, steps=self.steps, share=self.colour_share, blur=self.blur
         )
-        precision[5] += 1 / DISTANCE_SPREAD**2
-        calm = self._calm(landmarks, i)
-        held, trust = torch.zeros_like(free, dtype=torch.bool), calm
-        first_light = view.light.double()
-        for step in range(self.steps):
-            if step % SEEN_AGAIN == 0:
-                parts = view.shape[None].split([len(model.identity), len(model.expression)], dim=1)
-                vertices = model.vertices(*(part.contiguous() for part in parts))[0]
-                trust = calm * term.seen(view, vertices, model.tensor("triangles"), matrix, size)
-            sigma = self.blur * size / REFERENCE_SIZE * 3 ** (-step / max(self.steps - 1, 1))
-            normal, gradient = term.equations(_with_slopes(clean, sigma), view, trust, matrix)
-            mobile = free * ~held
-            share = torch.cat((torch.ones(6), mobile, torch.ones(sum(counts[2:]))))  # of the step, by unknown
-            normal = normal * share * share[:, None] * self.colour_share
-            gradient = gradient * share * self.colour_share
-            inner = slice(0, 6 + counts[1])
-            marked, pulled = points.equations(
-                view.rotation[None].double(), view.translation[None].double(), view.shape[None].double(), mobile[None]
-            )  # fmt: skip
-            normal[inner, inner] += marked[0]
-            gradient[inner] += pulled[0]
-            away = torch.cat(
-                [torch.zeros(6), view.shape * mobile, view.albedo, view.light.double() - first_light]
-            ).double()
-            away[5] = float(view.translation[2]) - NOMINAL_DISTANCE
-            gradient = gradient - precision * away
-            change = torch.linalg.solve(normal + torch.diag(precision), gradient)
-            view, held = _moved(view, change, lower, upper, step)
-        return view
+        belief = usual_face(model, view)
+        return analysis.fit(clean, view, belief, calm(self._term, model, seen), matrix, pull)
 
     def _points(self, landmarks: Landmarks, i: int, view: View, matrix: Tensor, size: int) -> LandmarkTerm:
         assert self._basis is not None
@@ -159,40 +128,21 @@ class PhotometricFit(ShapeRegressor):
             found=(confidence < 1).any(1),
         )
 
-    def _calm(self, landmarks: Landmarks, i: int) -> Tensor:
-        """Return (N,) 0.2 to 1: how far what is around each triangle is in view, by the nearest landmarks."""
-        assert self._term is not None and self._model is not None
-        if landmarks.visible is None:
-            return torch.ones(len(self._term.middle))
-        marks = torch.as_tensor(self._model.mean[self._model.landmarks68])
-        nearest = torch.cdist(self._term.middle, marks).topk(NEAREST_POINTS, largest=False).indices
-        return 0.2 + 0.8 * landmarks.visible[i].detach().cpu().float()[nearest].mean(1)
 
-
-def _moved(view: View, change: Tensor, lower: Tensor, upper: Tensor, step: int) -> tuple[View, Tensor]:
-    """Return the estimate after a step, and which coefficients their bounds hold for the next one."""
-    count, paints = len(view.shape), len(view.albedo)
-    rotation, translation = moved(view.rotation[None].double(), view.translation[None].double(), change[None])
-    wanted = view.shape.double() + change[6 : 6 + count]
-    light = view.light.double() + change[6 + count + paints :]
-    made = View(
-        rotation=rotation[0].float(),
-        translation=translation[0].float(),
-        shape=wanted.maximum(lower).minimum(upper).float(),
-        albedo=(view.albedo.double() + change[6 + count : 6 + count + paints]).clamp(-3, 3).float(),
-        light=light.float(),
+def usual_face(model: FaceModel, start: View) -> Belief:
+    """Return what is believed of any face: the mean one, as far away as a crop's size says, anywhere else."""
+    spread, lower, upper = coefficient_limits(model)
+    free = (spread > 0).double()
+    precision = torch.cat(
+        [
+            torch.full((6,), 1e-6, dtype=torch.float64),
+            torch.where(spread > 0, 1 / spread.clamp_min(1e-12) ** 2, 1.0),
+            torch.ones(len(start.albedo), dtype=torch.float64),
+        ]
     )
-    return made, ((wanted < lower) | (wanted > upper)) & (step % 2 == 0)
-
-
-def _with_slopes(clean: Tensor, sigma: float) -> Tensor:
-    """Return (9, S, S): the blurred crop (1, 3, S, S), its change to the right and its change downwards."""
-    reach = max(int(2.5 * sigma), 1)
-    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
-    line = (line / line.sum()).to(clean).expand(3, 1, 1, -1)
-    soft = F.conv2d(F.pad(clean, (reach,) * 4, mode="replicate"), line, groups=3)
-    soft = F.conv2d(soft, line.transpose(2, 3), groups=3)
-    wide = F.pad(soft, (1, 1, 1, 1), mode="replicate")
-    across = (wide[:, :, 1:-1, 2:] - wide[:, :, 1:-1, :-2]) / 2
-    down = (wide[:, :, 2:, 1:-1] - wide[:, :, :-2, 1:-1]) / 2
-    return torch.cat((soft, across, down), 1)[0]
+    precision[5] += 1 / DISTANCE_SPREAD**2
+    place = torch.cat((start.translation[:2], start.translation.new_tensor([NOMINAL_DISTANCE])))
+    centre = attrs.evolve(
+        start, translation=place, shape=torch.zeros_like(start.shape), albedo=torch.zeros_like(start.albedo)
+    )
+    return Belief(view=centre, precision=precision, lower=lower, upper=upper, free=free)

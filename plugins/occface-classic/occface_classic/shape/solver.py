@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from occface_classic.shape.landmark_basis import JAW, LandmarkBasis
-from occface_classic.shape.landmark_term import LandmarkTerm, cross_matrix
+from occface_classic.shape.landmark_term import LandmarkTerm
 from occface_classic.shape.point_errors import PointErrors
+from occface_core.fitting.steps import moved
 from occface_core.geometry.align import mean_landmarks
 from occface_core.geometry.camera import NOMINAL_DISTANCE, frontal_rotation
 from occface_core.geometry.weak_perspective import fit_weak_perspective
@@ -121,15 +122,3 @@ def start_pose(points: Tensor, weights: Tensor, matrix: Tensor) -> tuple[Tensor,
     depth = torch.where(usable & torch.isfinite(depth), depth, NOMINAL_DISTANCE).clamp(200.0, 5000.0)
     offset = torch.where(usable[:, None], offset, 0)
     return rotation, torch.cat((offset * depth[:, None], depth[:, None]), -1)
-
-
-def moved(rotation: Tensor, translation: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
-    """Return pose after a step (B, 6 or more): a turn about the camera's axes, rad, and a shift, mm."""
-    rotation = _rotation(change[:, :3].clamp(-0.4, 0.4)) @ rotation
-    translation = translation + change[:, 3:6]
-    return rotation, torch.cat((translation[:, :2], translation[:, 2:].clamp(200.0, 5000.0)), -1)
-
-
-def _rotation(vector: Tensor) -> Tensor:
-    """Return the rotations (B, 3, 3) about vectors (B, 3), by their length in radians."""
-    return torch.linalg.matrix_exp(cross_matrix(vector))

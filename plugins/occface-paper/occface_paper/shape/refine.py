@@ -6,6 +6,7 @@ import attrs
 import torch
 from torch import Tensor
 
+from occface_core.fitting.steps import moved, turn_between
 from occface_core.geometry.camera import angles_from_rotation, intrinsics, project, to_camera
 from occface_core.geometry.illumination import fit_illumination, light
 from occface_core.geometry.normals import facing, to_viewer
@@ -13,13 +14,8 @@ from occface_core.geometry.weak_perspective import fit_weak_perspective
 from occface_paper.shape.basis import JAW, FaceBasis
 from occface_paper.shape.coefficients import GROUPS, Estimate, centre_vector, split, spread_vector
 from occface_paper.shape.losses import FRONTAL, GRAZING, skin_colours
+from occface_paper.shape.point_term import PointTerm
 
-#: Standard deviations beyond which a landmark's pull stays constant (Huber).
-OUTLIER = 3.0
-#: How much a jaw point's error along the outline counts beside that across it.
-ALONG_JAW = 0.15
-#: The jaw's points beside the others': people and detectors put them less surely.
-JAW_TRUST = 0.4
 #: A point's standard deviation is 1 + DOUBT * (1 - trust) times that of one placed by hand, whose trust is 1.
 DOUBT = 1000.0
 #: Colour error that still counts as skin; neighbouring points err together, so a face counts as so many.
@@ -128,57 +124,20 @@ def refined_by_points(
         return found
     kind = torch.float64
     spread = split(variance.to(kind))
-    marks = basis.marks
-    mean = marks.mean.to(kind)
-    parts = marks.components.to(kind).reshape(len(marks.components), -1, 3).permute(1, 2, 0)
     start = torch.cat([found.identity, found.expression], 1).to(kind)
     begin, place = found.rotation().to(kind), found.translation.to(kind)
     shape, rotation, translation = start, begin, place
-    points, trust = points.to(kind), trust.to(kind).clamp_min(0).clone()
-    trust[:, :JAW] *= JAW_TRUST
-    matrix = intrinsics(256, device=points.device).to(kind)
-    metric = jaw_metric(points)
+    term = PointTerm.of(basis, begin, points, trust, noise)
     precision = 1 / torch.cat(
         [spread["angles"], spread["translation"], spread["identity"], spread["expression"]], 1
     ).clamp_min(1e-8)
-    rows = landmark_rows(basis, begin)
-    sizes = parts.shape[-1]
-    chosen = parts[rows]  # (B, 68, 3, K + E)
-    rest = mean[rows]
     for _ in range(steps):
-        turned = (rest + (chosen @ shape[:, None, :, None])[..., 0]) @ rotation.transpose(1, 2)
-        position = turned + translation[:, None]
-        depth = position[..., 2].clamp_min(1.0)
-        pixels = position[..., :2] / depth[..., None] * matrix[0, 0] + matrix[:2, 2]
-        error = (metric @ (points - pixels)[..., None])[..., 0] / noise
-        pull = (trust * (OUTLIER / error.norm(dim=-1).clamp_min(1e-9)).clamp_max(1)).sqrt()
-        none = torch.zeros_like(depth)
-        scale = matrix[0, 0] / depth
-        picture = torch.stack(
-            (
-                torch.stack((scale, none, -scale * position[..., 0] / depth), -1),
-                torch.stack((none, scale, -scale * position[..., 1] / depth), -1),
-            ),
-            -2,
-        )
-        moves = torch.cat(
-            [
-                -cross_matrix(turned),
-                torch.eye(3).to(turned).expand(*turned.shape[:2], 3, 3),
-                rotation[:, None] @ chosen,
-            ],
-            -1,
-        )
-        jacobian = (metric @ picture @ moves / noise * pull[..., None, None]).flatten(1, 2)
-        residual = (error * pull[..., None]).flatten(1)
+        normal, gradient = term.equations(rotation, translation, shape)
         drift = torch.cat([turn_between(begin, rotation), translation - place, shape - start], 1)
-        normal = jacobian.transpose(1, 2) @ jacobian + torch.diag_embed(precision)
-        gradient = (jacobian.transpose(1, 2) @ residual[..., None])[..., 0] - precision * drift
-        change = torch.linalg.solve(normal, gradient)
-        rotation = torch.linalg.matrix_exp(cross_matrix(change[:, :3].clamp(-0.3, 0.3))) @ rotation
-        translation = translation + change[:, 3:6]
-        translation = torch.cat([translation[:, :2], translation[:, 2:].clamp(200, 5000)], 1)
-        shape = shape + change[:, 6 : 6 + sizes]
+        gradient = gradient - precision * drift
+        change = torch.linalg.solve(normal + torch.diag_embed(precision), gradient)
+        rotation, translation = moved(rotation, translation, change)
+        shape = shape + change[:, 6:]
     usable = torch.isfinite(shape).all(1) & torch.isfinite(rotation).flatten(1).all(1)
     identity, expression = shape.split([GROUPS["identity"], GROUPS["expression"]], 1)
     new = {
@@ -235,36 +194,3 @@ def refined_by_colour(found: Estimate, variance: Tensor, basis: FaceBasis, image
 def pull_of(trust: Tensor) -> Tensor:
     """Weight (B, 68) in the refinement of points with this trust in [0, 1]; `DOUBT` says how far off each may be."""
     return torch.where(trust > 0, (1 + DOUBT * (1 - trust)) ** -2, 0)
-
-
-def landmark_rows(basis: FaceBasis, rotation: Tensor) -> Tensor:
-    """(B, 68) rows of ``basis.marks``: the landmarks, the far side of the jaw on its outermost candidates."""
-    rows = torch.arange(68, device=rotation.device).expand(len(rotation), -1).clone()
-    like = rotation.to(basis.marks.mean.dtype)
-    first = 68 + torch.arange(JAW, device=rotation.device) * basis.candidates
-    rows[:, :JAW] = torch.where(basis.far(like), first + basis.outermost(like), rows[:, :JAW])
-    return rows
-
-
-def jaw_metric(points: Tensor) -> Tensor:
-    """(B, 68, 2, 2): identity, but for jaw points one that counts little along the outline."""
-    metric = torch.eye(2).to(points).expand(len(points), 68, 2, 2).clone()
-    jaw = points[:, :JAW]
-    along = torch.cat((jaw[:, 1:2] - jaw[:, :1], jaw[:, 2:] - jaw[:, :-2], jaw[:, -1:] - jaw[:, -2:-1]), 1)
-    along = along / along.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-    metric[:, :JAW] -= (1 - ALONG_JAW) * along[..., :, None] * along[..., None, :]
-    return metric
-
-
-def cross_matrix(v: Tensor) -> Tensor:
-    """(..., 3) -> (..., 3, 3) with [v]× w = v × w."""
-    x, y, z = v.unbind(-1)
-    none = torch.zeros_like(x)
-    return torch.stack((none, -z, y, z, none, -x, -y, x, none), -1).reshape(*v.shape, 3)
-
-
-def turn_between(start: Tensor, end: Tensor) -> Tensor:
-    """(B, 3) the turn, as axis times angle in rad, that takes rotations ``start`` to ``end``; small ones."""
-    change = end @ start.transpose(1, 2)
-    skew = (change - change.transpose(1, 2)) / 2
-    return torch.stack((skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0]), -1)

@@ -26,12 +26,11 @@ class CoefficientNet(ShapeRegressor):
 
     Attributes:
         size: side in px at which the network sees the crop.
-        refine_steps: Gauss-Newton steps that pull pose, identity and expression from the network's estimate, as far
-            as it is unsure, to the landmarks; after them light and albedo are fitted to the colours of the skin.
-            Points of full trust, as placed by hand, are met; found ones, which the network has weighed already,
-            hardly pull. 0: the network alone.
+        refine_steps: Gauss-Newton steps from the network's estimate, as far as it is unsure, in which the colours of
+            the skin and the landmarks decide together; some 12 ms each. Points of full trust, as placed by hand, are
+            met; found ones, which the network has weighed already, pull less. 0: the network alone.
         noise: standard deviation of a landmark of full trust in those steps, pixels at crop size 256.
-        colour: whether light and albedo are fitted after the steps.
+        colour: whether the steps look at colours; without, at landmarks alone.
         weights: folder of `coefficient_net.safetensors`; None for the installed ones.
         deep3d: checkpoint (.pth) of the public Deep3DFaceRecon_pytorch release to use instead; needs ``bfm``.
         bfm: the user's Basel Face Model 2009 folder, for ``deep3d``.
@@ -40,13 +39,14 @@ class CoefficientNet(ShapeRegressor):
     licence: ClassVar[str] = "Apache-2.0; weights trained on research-only photos, see the model card"
 
     size: int = attrs.field(default=128, validator=[validators.instance_of(int), validators.ge(64)])
-    refine_steps: int = attrs.field(default=1, validator=[validators.instance_of(int), validators.ge(0)])
+    refine_steps: int = attrs.field(default=8, validator=[validators.instance_of(int), validators.ge(0)])
     noise: float = attrs.field(default=2.0, converter=float, validator=validators.gt(0))
     colour: bool = attrs.field(default=True, validator=validators.instance_of(bool))
     weights: str | None = None
     deep3d: str | None = None
     bfm: str | None = None
     _network: Any = attrs.field(default=None, init=False, repr=False, eq=False)
+    _photometric: Any = attrs.field(default=None, init=False, repr=False, eq=False)
     _basis: Any = attrs.field(default=None, init=False, repr=False, eq=False)
     _model: Any = attrs.field(default=None, init=False, repr=False, eq=False)
 
@@ -68,6 +68,7 @@ class CoefficientNet(ShapeRegressor):
         from occface_paper.shape.basis import FaceBasis
         from occface_paper.shape.deep3d import load_deep3d
         from occface_paper.shape.network import CoefficientNetwork
+        from occface_paper.shape.photometric import Photometric
         from occface_paper.weights import load_weights, weights_path
 
         if self.deep3d and self.bfm:
@@ -81,6 +82,7 @@ class CoefficientNet(ShapeRegressor):
         self._network = folded(network).to(device)
         self._model = FaceModel.embedded()
         self._basis = FaceBasis.of(self._model, device=device)
+        self._photometric = Photometric.of(self._model)
 
     def weights_sha256(self) -> str | None:
         """Hash of the weights in use; a cache tells results of different weights apart by it."""
@@ -110,17 +112,23 @@ class CoefficientNet(ShapeRegressor):
             found = self._network(crop.contiguous(memory_format=torch.channels_last), units, trust, start)
             variance = self._network.variance(found)
             if self.refine_steps:
+                first = 1 if self.colour else self.refine_steps
+                pull = pull_of(trust)
                 found = refined_by_points(
+                    found, variance, self._basis, pixels, pull, noise=self.noise, steps=first
+                )
+            if self.refine_steps and self.colour:
+                found = refined_by_colour(found, variance, self._basis, clean)
+                found = self._photometric.refined(
                     found,
                     variance,
-                    self._basis,
+                    clean,
                     pixels,
-                    pull_of(trust),
+                    trust,
+                    landmarks.visible,
                     noise=self.noise,
                     steps=self.refine_steps,
                 )
-                if self.colour:
-                    found = refined_by_colour(found, variance, self._basis, clean)
         return found, variance
 
     def run(self, clean: Tensor, landmarks: Landmarks) -> FaceShape:

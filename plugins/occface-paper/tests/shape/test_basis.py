@@ -7,7 +7,7 @@ import torch
 
 from occface_core.geometry.normals import vertex_normals
 from occface_paper.shape.basis import JAW
-from occface_paper.shape.refine import landmark_rows
+from occface_paper.shape.point_term import landmark_rows
 
 
 def test_vertices_are_the_models(basis, model, faces):

@@ -100,7 +100,7 @@ def test_found_points_pull_less_than_points_placed_by_hand(faces) -> None:
     moved = []
     for trust in (0.9, 1.0):
         points = Landmarks(points=landmarks.points, confidence=torch.full((3, 68), trust))
-        a, b = (ready(weights=weights(), refine_steps=n).run(clean, points) for n in (0, 1))
+        a, b = (ready(weights=weights(), refine_steps=n, colour=False).run(clean, points) for n in (0, 1))
         moved.append(float((a.vertices - b.vertices).norm(dim=-1).mean()))
     assert moved[0] < 0.5 * moved[1]
 

@@ -7,15 +7,17 @@ so that shading speaks about shape as well as contrasts do (Blanz & Vetter 1999,
 from __future__ import annotations
 
 import attrs
+import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from occface_classic.shape.appearance import sample
-from occface_classic.shape.landmark_term import cross_matrix, projection
 from occface_core.facemodel import FaceModel
+from occface_core.fitting.steps import cross_matrix, projection
 from occface_core.geometry.illumination import AMBIENT, basis
 from occface_core.geometry.rasterise import rasterise
+from occface_core.geometry.resample import sample_points
 
 SAMPLES = 1400
 INDEPENDENT = 120.0  # neighbouring triangles err together: a face counts as so many independent ones
@@ -62,8 +64,13 @@ class ColourTerm:
     middle: Tensor
 
     @classmethod
-    def of(cls, model: FaceModel) -> ColourTerm:
-        """Choose triangles of the skin, brows and lips; small ones, where features are, are chosen more often."""
+    def of(cls, model: FaceModel, samples: int = SAMPLES) -> ColourTerm:
+        """Choose triangles of the skin, brows and lips; small ones, where features are, are chosen more often.
+
+        Args:
+            model: whose triangles they are.
+            samples: how many, at most.
+        """
         skin = model.region("face").copy()
         for name in ("eyeballs", "ears", "interior", "scalp", "neck", "mouth_cavity"):
             if name in model.regions:
@@ -72,7 +79,7 @@ class ColourTerm:
         a, b, c = model.mean[triangles].transpose(1, 0, 2)
         area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
         odds = np.sqrt(area)
-        count = min(SAMPLES, int((odds > 0).sum()))
+        count = min(samples, int((odds > 0).sum()))
         rng = np.random.default_rng(0)
         chosen = triangles[np.sort(rng.choice(len(triangles), count, replace=False, p=odds / odds.sum()))]
         components = np.concatenate([model.identity, model.expression])[:, chosen]
@@ -101,12 +108,12 @@ class ColourTerm:
         """
         corners, cross = self.place(view)
         position = corners.mean(1) @ view.rotation.T + view.translation
-        normal = torch.nn.functional.normalize(cross, dim=-1) @ view.rotation.T
-        toward = -(torch.nn.functional.normalize(position, dim=-1) * normal).sum(-1)
+        normal = F.normalize(cross, dim=-1) @ view.rotation.T
+        toward = -(F.normalize(position, dim=-1) * normal).sum(-1)
         pixel, _ = projection(position, matrix)
         camera = (vertices @ view.rotation.T + view.translation)[None]
         depth = rasterise(camera, matrix, triangles, size, size).depth[:, None]
-        nearest = sample(torch.nan_to_num(depth, nan=0.0), pixel[None], "nearest")[0, :, 0]
+        nearest = sample_points(torch.nan_to_num(depth, nan=0.0), pixel[None], "nearest")[0, :, 0]
         inside = ((pixel >= 0) & (pixel <= size - 1)).all(-1)
         return (toward > ASKEW) * toward.clamp_min(0).sqrt() * inside * (nearest > position[:, 2] - BEHIND)
 
@@ -122,7 +129,7 @@ class ColourTerm:
         corners, cross = self.place(view)
         middle = corners.mean(1) @ view.rotation.T
         pixel, change = projection(middle + view.translation, matrix)
-        values = sample(picture[None], pixel[None], "bilinear")[0]
+        values = sample_points(picture[None], pixel[None], "bilinear")[0]
         colour, slope = values[:, :3], values[:, 3:].reshape(-1, 2, 3).transpose(1, 2)  # (N, 3, 2)
         length = cross.norm(dim=-1, keepdim=True).clamp_min(1e-9)
         unit = cross / length
@@ -158,6 +165,17 @@ class ColourTerm:
         flat = jacobian.flatten(0, 1)
         normal_matrix = flat.T @ (flat * weight)
         return normal_matrix.double(), -(flat.T @ (error.reshape(-1, 1) * weight))[:, 0].double()
+
+
+def with_slopes(picture: Tensor, sigma: float) -> Tensor:
+    """Return (9, S, S): the blurred picture (1, 3, S, S) float32, its change to the right and its change downwards."""
+    side = 2 * max(int(2.5 * sigma), 1) + 1
+    plain = np.ascontiguousarray(picture[0].permute(1, 2, 0).numpy())
+    soft = cv2.GaussianBlur(plain, (side, side), sigma, borderType=cv2.BORDER_REPLICATE)
+    wide = np.pad(soft, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    across = (wide[1:-1, 2:] - wide[1:-1, :-2]) / 2
+    down = (wide[2:, 1:-1] - wide[:-2, 1:-1]) / 2
+    return torch.from_numpy(np.concatenate((soft, across, down), 2)).permute(2, 0, 1)
 
 
 def harmonic_slopes(normals: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Gauss-Newton fits of the face model to a picture: what shape regressors of several distributions share."""
