@@ -119,19 +119,20 @@ def away(view: View, centre: View, mobile: Tensor) -> Tensor:
     ).double()
 
 
-def calm(term: ColourTerm, model: FaceModel, visible: Tensor | None) -> Tensor:
-    """Return (N,) 0.2 to 1: how far what is around each triangle is in view, by the nearest landmarks.
+def calm(term: ColourTerm, model: FaceModel, visible: Tensor | None, least: float = 0.2) -> Tensor:
+    """Return (N,) `least` to 1: how far what is around each triangle is in view, by the nearest landmarks.
 
     Args:
         term: the triangles.
         model: with 68 landmarks.
         visible: (68,) in [0, 1] or bool; None: all of them.
+        least: for what is wholly hidden, and completed.
     """
     if visible is None:
         return torch.ones(len(term.middle))
     marks = torch.as_tensor(model.mean[model.landmarks68])
     nearest = torch.cdist(term.middle, marks).topk(NEAREST_POINTS, largest=False).indices
-    return 0.2 + 0.8 * visible.detach().cpu().float()[nearest].mean(1)
+    return least + (1 - least) * visible.detach().cpu().float()[nearest].mean(1)
 
 
 def _moved(view: View, change: Tensor, belief: Belief, step: int) -> tuple[View, Tensor]:

@@ -20,10 +20,13 @@ from occface_paper.shape.point_term import PointTerm
 
 #: Triangles of the skin that are looked at.
 SAMPLES = 800
-#: How much colours count, see `Analysis.share`. More and real faces' shapes begin to explain make-up and shadows.
+#: How much the colours of a face in full view count, see `Analysis.share`. With more, real faces' shapes begin to
+#: explain make-up and shadows.
 SHARE = 8.0
-#: The network's expected squared errors count so many times, those of its pose so many: colours decide where they can.
-LOOSER, LOOSER_POSE = 1.5, 2.0
+#: How much completed skin counts beside skin that is seen.
+HIDDEN = 0.02
+#: The expected squared errors of the network's pose count so many times: colours decide where they can.
+LOOSER_POSE = 2.0
 #: Standard deviation of a landmark that was found, not placed by hand, px of 256.
 FOUND_NOISE = 5.0
 
@@ -78,24 +81,18 @@ class Photometric:
             return found
         device = found.identity.device
         placed = torch.where(trust < 1, (noise / FOUND_NOISE) ** 2, 1.0)
-        analysis = Analysis(model=self.model, term=self.term, steps=steps, share=SHARE)
         matrix = intrinsics(image.shape[-1]).float()
         views = []
         for i in range(len(found)):
             one = [x[i : i + 1].detach().cpu() for x in (points, trust * placed, image, variance)]
             start = view_of(found, i)
             term = PointTerm.of(self.basis, start.rotation[None], one[0], one[1], noise)
-            seen = None if visible is None else visible[i]
-            views.append(
-                analysis.fit(
-                    one[2].float(),
-                    start,
-                    belief_of(self.model, start, one[3]),
-                    calm(self.term, self.model, seen),
-                    matrix,
-                    _pull_of(term),
-                )
+            seen = calm(self.term, self.model, None if visible is None else visible[i], HIDDEN)
+            analysis = Analysis(
+                model=self.model, term=self.term, steps=steps, share=SHARE * float(seen.mean())
             )
+            belief = belief_of(self.model, start, one[3])
+            views.append(analysis.fit(one[2].float(), start, belief, seen, matrix, _pull_of(term)))
         return _with_views(found, views, device)
 
 
@@ -127,7 +124,7 @@ def belief_of(model: FaceModel, start: View, variance: Tensor) -> Belief:
     """The network's estimate as a prior; ``variance`` (1, 204). Gaze and closed lips stay as they are."""
     parts = {name: value[0].double() for name, value in split(variance).items()}
     spread = [LOOSER_POSE * parts["angles"], LOOSER_POSE * parts["translation"]]
-    spread += [LOOSER * parts[name] for name in ("identity", "expression", "albedo")]
+    spread += [parts[name] for name in ("identity", "expression", "albedo")]
     kept = [name.startswith("eyeLook") or name == "mouthClose" for name in model.expression_names]
     free = torch.cat((torch.ones(len(model.identity)), 1 - torch.tensor(kept).float())).double()
     lower = torch.cat((torch.full((len(model.identity),), -3.0), torch.zeros(len(kept)))).double()
