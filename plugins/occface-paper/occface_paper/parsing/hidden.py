@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from occface_core.synthetic.labels import LABELS
 
@@ -19,6 +20,9 @@ FRONT = tuple(LABELS[name] for name in ("eyeglasses", "hair", "hat", "other"))
 BEHIND = tuple(LABELS[name] for name in ("background", "cloth"))
 #: Depths from the rim of the face region, px at crop size 256, between which `BEHIND` begins to count.
 RIM = (4.0, 14.0)
+#: Labels that may lie over the rim of the face, and how far beyond the rim they are followed, px at crop size 256: the
+#: region of found landmarks is often a little too small, and a strip of mask left about a completed cheek is ugly.
+OVERHANGING, OVERHANG = tuple(LABELS[name] for name in ("eyeglasses", "other")), 8
 #: Hair that reaches less deep into the region than this share of the region's size is the hairline or hair beside the
 #: cheek, not something in front of the face.
 HAIRLINE = 0.26
@@ -79,6 +83,26 @@ def hidden_chance(chance: Tensor, region: Tensor) -> Tensor:
     front = chance[:, list(FRONT)].sum(1, keepdim=True)
     behind = chance[:, list(BEHIND)].sum(1, keepdim=True)
     return (front + behind * _midst(region)).clamp(0, 1) * (region > 0)
+
+
+def overhang(chance: Tensor, hidden: Tensor, region: Tensor) -> Tensor:
+    """Where what hides the face goes on beyond the rim of the face region.
+
+    Args:
+        chance: (B, C, S, S) of every label.
+        hidden: (B, 1, S, S), chance of being hidden inside the region.
+        region: (B, 1, S, S) in [0, 1].
+
+    Returns:
+        (B, 1, S, S): the chance of being such a thing, 0 farther than `OVERHANG` from the region and from what is
+        hidden in it.
+    """
+    reach = max(1, round(OVERHANG * region.shape[-1] / 256))
+    near = [
+        F.max_pool2d((plane > 0.5).to(chance), 2 * wide + 1, 1, wide)
+        for plane, wide in ((region, reach), (hidden, reach + 1))
+    ]
+    return chance[:, list(OVERHANGING)].sum(1, keepdim=True) * near[0] * near[1]
 
 
 def _midst(region: Tensor) -> Tensor:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from occface_core.types import Landmarks, Matte
 
+#: Chance from which what goes on beyond the rim of the face is followed there.
+LEAST_BEYOND = 0.1
+
 
 @attrs.define(kw_only=True)
 class Parsing(OcclusionMatting):
@@ -125,7 +128,7 @@ class Parsing(OcclusionMatting):
         from occface_core.errors import StageError
         from occface_core.synthetic.labels import LABEL_NAMES
         from occface_core.types import Matte
-        from occface_paper.parsing.hidden import hidden_chance, soft_alpha, without_hairline
+        from occface_paper.parsing.hidden import hidden_chance, overhang, soft_alpha, without_hairline
 
         if self._network is None:
             raise StageError(
@@ -136,7 +139,10 @@ class Parsing(OcclusionMatting):
         chance = self.chances(image)
         labels = chance.argmax(1).to(torch.uint8)
         region = without_hairline(chance, self.regions(labels, landmarks))
-        alpha = soft_alpha(hidden_chance(chance, region), region, self.steepness)
+        hidden = hidden_chance(chance, region)
+        beyond = overhang(chance, hidden, region)
+        region = torch.where(beyond > LEAST_BEYOND, 1.0, region)
+        alpha = soft_alpha(torch.maximum(hidden, beyond), region, self.steepness)
         alpha = self.settled(alpha, landmarks)
         return Matte(alpha=alpha, face=region, labels=labels, label_names=LABEL_NAMES)
 

@@ -8,9 +8,11 @@ import torch
 
 from occface_core.synthetic.labels import LABEL_NAMES, LABELS
 from occface_paper.parsing.hidden import (
+    OVERHANG,
     expected_face,
     face_of_labels,
     hidden_chance,
+    overhang,
     soft_alpha,
     without_open_mouth,
 )
@@ -108,3 +110,19 @@ def test_what_an_open_mouth_shows_hides_nothing_and_what_is_held_before_it_does(
     assert not settled[0, 0, 160:].any() and torch.equal(settled[0, 0, :160], alpha[0, 0, :160])
     assert torch.equal(settled[1], alpha[1])
     assert without_open_mouth(alpha[:0], points[:0]).shape == (0, 1, SIDE, SIDE)
+
+
+def test_what_hides_the_face_is_followed_a_little_beyond_its_rim(region: torch.Tensor):
+    """A mask over chin and neck goes on below the region; a bag beside the face hides nothing and does not."""
+    side = region.shape[-1]
+    rows, columns = np.nonzero(region[0, 0].numpy() > 0.5)
+    low, middle = int(rows.max()), int(columns.mean())
+    labels = np.full((side, side), LABELS["skin"], np.uint8)
+    labels[low - 20 :, middle - 10 : middle + 10] = LABELS["other"]
+    right = int(columns.max())
+    labels[: side // 3, right + 2 :] = LABELS["other"]
+    chance = chances(labels)
+    beyond = overhang(chance, hidden_chance(chance, region), region)[0, 0]
+    assert beyond[low + OVERHANG - 2, middle] == 1 and beyond[low + OVERHANG + 3, middle] == 0
+    assert beyond[: side // 3, right + 2 :].max() == 0
+    assert overhang(chance, torch.zeros_like(region), region).max() == 0
