@@ -12,6 +12,8 @@ Truths are ``embedded`` (the model that the methods are built on, new identities
 `other_face.py`; no scan), or the user's own: ``ict:DIR``, ``flame:FILE``, ``bfm2009:DIR``, a saved model. The row
 ``best fit`` is what the embedded components leave of these truths.
 
+``coefficient_net alone`` is the network without the steps by colours and points that follow it.
+
 ``told apart``: how often two photos of a person give nearer shapes, expression taken off, than photos of two.
 With ``--data``, shapes are also projected into the validation photos: error of the 68 points by the distance of the
 outer eye corners. Time is CPU time in one process. ``--kept DIR`` keeps the drawn faces for the next run. Rows of
@@ -42,7 +44,7 @@ from occface_core.registry import Registry
 from occface_core.types import FaceShape, Landmarks
 
 TRUTHS = "embedded,deformed"
-METHODS = ("mean", "landmark_fit", "photometric_fit", "coefficient_net")
+METHODS = ("mean", "landmark_fit", "photometric_fit", "coefficient_net", "coefficient_net alone")
 YAWS = {"yaw under 20": (0, 20), "yaw 20 to 45": (20, 45), "yaw over 45": (45, 91)}
 PHOTOS = ("first photo", "second photo")
 
@@ -51,10 +53,11 @@ def methods_at_hand(names: str) -> dict[str, Any]:
     """Return the shape stages of these names that are installed, set up; say which are not."""
     registry, stages = Registry(), {}
     for name in names.split(","):
-        if name not in registry.names("shape_regressor"):
-            print(f"{name}: not installed, left out")
+        plugin, _, alone = name.partition(" ")
+        if plugin not in registry.names("shape_regressor"):
+            print(f"{plugin}: not installed, left out")
             continue
-        stages[name] = registry.get("shape_regressor", name)()
+        stages[name] = registry.get("shape_regressor", plugin)(**({"refine_steps": 0} if alone else {}))
         stages[name].setup("cpu")
     return stages
 
@@ -193,7 +196,7 @@ def main(
         for condition, figure, value, count in found:
             row = {"method": name, "weights_sha256": weights, "truth": choice, "condition": condition}
             rows.append(head | row | {"figure": figure, "value": round(value, 4), "faces": count})
-            print(f"{name:16s} {choice:10s} {condition:34s} {figure:34s} {value:8.3f}  ({count})", flush=True)
+            print(f"{name:21s} {choice:10s} {condition:34s} {figure:34s} {value:8.3f}  ({count})", flush=True)
 
     for choice, some in cases.items():
         shapes = [case.vertices for case in some if case.condition == "true points"]
