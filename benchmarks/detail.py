@@ -16,7 +16,8 @@ method: its normal error is the base surface's.
   takes the photo as it is, which should fail.
 - luminance explained: share of the variance of the skin's luminance in clean validation photos of ``DIR/faces68`` that
   nine harmonics over the detailed normals explain, by the share that the base normals explain (target: 125 %). The
-  base shape is ``--shape``'s.
+  base shape is ``--shape``'s. On drawn faces ``exact relief`` says what the true normals would explain: no method can
+  honestly explain more.
 
 Times are CPU time of one process.
 """
@@ -50,6 +51,7 @@ from occface_paper.detail.base import draw_base
 from occface_paper.detail.evaluate import fine_correlation, fine_relief, normal_errors
 
 METHODS = ("none", "shape_from_shading", "soft_symmetry", "bump_unet")
+CEILING = "exact relief"
 SEED = 77001
 SKIN = (LABELS["skin"], LABELS["nose"])
 FACING = 0.3
@@ -156,6 +158,26 @@ def on_clean(plugin: Any, faces: list[Scene], fit: Any) -> Iterator[Figure]:
     share = 100 * float(np.sum(fitted) / np.sum(fitted_flat))
     yield "fitted base", "normal error percent of the base's", share, count
     yield "time", "CPU ms a face", 1000 * seconds / count, count
+
+
+def ceiling(faces: list[Scene], fit: Any) -> Iterator[Figure]:
+    """What the true relief explains of the luminance of drawn skin, by what an exact and a fitted base explain."""
+    shares = []
+    for face in faces:
+        luminance, skin = face.clean.mean(1)[0], face.skin[0, 0]
+        depth, matrix = face.depth, face.shape.intrinsics
+        base = fit.run(face.clean, face.landmarks)
+        fitted = base.depth(256)
+        both = skin & torch.isfinite(fitted[0, 0])
+        normals = [
+            depth_normals(detailed_depth(depth, face.bump, matrix), matrix),
+            depth_normals(depth, matrix),
+            depth_normals(fitted, base.intrinsics),
+        ]
+        shares.append([explained(each, luminance[both], both) for each in normals])
+    truth, exact, found = np.mean(shares, axis=0)
+    for condition, share in (("exact base", exact), ("fitted base", found)):
+        yield condition, "luminance explained percent of the base's", 100 * float(truth / share), len(faces)
 
 
 def on_hidden(plugin: Any, faces: list[Scene], completed: list[Tensor]) -> Iterator[Figure]:
@@ -293,7 +315,13 @@ def main(
     if out.is_file():
         with out.open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["method"] not in methods.split(",")]
-    for name in methods.split(","):
+    rows = [row for row in rows if row["method"] != CEILING]
+    with torch.inference_mode():
+        for condition, figure, value, count in ceiling(drawn, fit):
+            row = {"method": CEILING, "weights_sha256": "", "condition": condition, "figure": figure}
+            rows.append(head | row | {"value": round(value, 4), "faces": count})
+            print(f"{CEILING:20s} {condition:18s} {figure:44s} {value:9.3f}  ({count})", flush=True)
+    for name in filter(None, methods.split(",")):
         plugin = stage("detail_recoverer", name)
         weights = (plugin.weights_sha256() or "")[:12]
         with torch.inference_mode():

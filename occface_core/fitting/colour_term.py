@@ -62,6 +62,13 @@ class ColourTerm:
     colour: Tensor
     paints: Tensor
     middle: Tensor
+    _moves: tuple[Tensor, Tensor, Tensor] = attrs.field(init=False, repr=False)
+
+    @_moves.default
+    def _what_moves(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Change (N, 3, C) of the middle, and of the sides to the second and to the third corner."""
+        first, second, third = self.parts.unbind(1)
+        return self.parts.mean(1), second - first, third - first
 
     @classmethod
     def of(cls, model: FaceModel, samples: int = SAMPLES) -> ColourTerm:
@@ -142,15 +149,16 @@ class ColourTerm:
         albedo = (self.colour + self.paints @ view.albedo).clamp(0.02, 1)
         error = colour - albedo * lit
 
+        middles, firsts, seconds = self._moves
         moves = [
             -cross_matrix(middle),
             torch.eye(3).expand(len(middle), 3, 3),
-            view.rotation @ self.parts.mean(1),
+            view.rotation @ middles,
         ]
         looked = slope @ change @ torch.cat(moves, -1)  # how the colour seen changes
         first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-        bend = cross_matrix(first) @ (self.parts[:, 2] - self.parts[:, 0])
-        bend = bend - cross_matrix(second) @ (self.parts[:, 1] - self.parts[:, 0])
+        bend = cross_matrix(first) @ seconds
+        bend = bend - cross_matrix(second) @ firsts
         bend = (bend - unit[..., None] * (unit[:, None] @ bend)) / length[..., None]
         turned = [-cross_matrix(unit @ view.rotation.T), torch.zeros_like(moves[1]), view.rotation @ bend]
         shaded = (albedo[..., None] * (gamma @ harmonic_slopes(normal))) * flip @ torch.cat(turned, -1)
