@@ -54,6 +54,8 @@ QUESTIONS = (
     ("A perfect completion, the face without occluder", "face_inpainter", "given",
      ("vertex_mm", "normal_deg_hidden")),
     ("True landmarks", "landmark_detector", "given", ("matte_iou", "hole_psnr", "vertex_mm")),
+    ("The shape network alone, without its refinement by colours", "shape_regressor",
+     "coefficient_net(refine_steps=0)", ("vertex_mm", "vertex_mm_hidden", "normal_deg")),
     ("Without detail", "detail_recoverer", "none", ("normal_deg", "normal_deg_hidden")),
 )  # fmt: skip
 """What is asked, axis, value, figures that answer it."""

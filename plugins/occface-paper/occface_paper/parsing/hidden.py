@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from occface_core.synthetic.labels import LABELS
 
@@ -98,11 +97,15 @@ def overhang(chance: Tensor, hidden: Tensor, region: Tensor) -> Tensor:
         hidden in it.
     """
     reach = max(1, round(OVERHANG * region.shape[-1] / 256))
-    near = [
-        F.max_pool2d((plane > 0.5).to(chance), 2 * wide + 1, 1, wide)
-        for plane, wide in ((region, reach), (hidden, reach + 1))
-    ]
+    near = [_widened(region, reach), _widened(hidden, reach + 1)]
     return chance[:, list(OVERHANGING)].sum(1, keepdim=True) * near[0] * near[1]
+
+
+def _widened(planes: Tensor, reach: int) -> Tensor:
+    """(B, 1, S, S) 0 or 1: within a square of so many pixels to each side of what is over 1/2."""
+    kernel = np.ones((2 * reach + 1,) * 2, np.uint8)
+    wide = [cv2.dilate((plane > 0.5).astype(np.uint8), kernel) for plane in planes[:, 0].cpu().numpy()]
+    return torch.as_tensor(np.stack(wide)).to(planes)[:, None] if wide else planes
 
 
 def _midst(region: Tensor) -> Tensor:

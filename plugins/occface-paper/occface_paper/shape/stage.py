@@ -39,7 +39,7 @@ class CoefficientNet(ShapeRegressor):
     licence: ClassVar[str] = "Apache-2.0; weights trained on research-only photos, see the model card"
 
     size: int = attrs.field(default=128, validator=[validators.instance_of(int), validators.ge(64)])
-    refine_steps: int = attrs.field(default=8, validator=[validators.instance_of(int), validators.ge(0)])
+    refine_steps: int = attrs.field(default=10, validator=[validators.instance_of(int), validators.ge(0)])
     noise: float = attrs.field(default=2.0, converter=float, validator=validators.gt(0))
     colour: bool = attrs.field(default=True, validator=validators.instance_of(bool))
     weights: str | None = None
