@@ -24,7 +24,6 @@ Times are CPU time of one process.
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +35,7 @@ import numpy as np
 import torch
 import typer
 from classic import HAIR, OBJECTS, OUTSIDE, load
-from table import about, write
+from table import about, with_others, write
 from torch import Tensor
 
 from occface_core.geometry.bump import detailed_depth
@@ -312,34 +311,22 @@ def main(
     with torch.inference_mode():
         completed = [inpainter.run(face.photo, face.matte, face.landmarks) for face in drawn]
     rows: list[dict[str, Any]] = []
-    if out.is_file():
-        with out.open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["method"] not in methods.split(",")]
-    rows = [row for row in rows if row["method"] != CEILING]
-    with torch.inference_mode():
-        for condition, figure, value, count in ceiling(drawn, fit):
-            row = {"method": CEILING, "weights_sha256": "", "condition": condition, "figure": figure}
+
+    def note(method: str, weights: str, figures: Iterator[Figure]) -> None:
+        for condition, figure, value, count in figures:
+            row = {"method": method, "weights_sha256": weights, "condition": condition, "figure": figure}
             rows.append(head | row | {"value": round(value, 4), "faces": count})
-            print(f"{CEILING:20s} {condition:18s} {figure:44s} {value:9.3f}  ({count})", flush=True)
-    for name in filter(None, methods.split(",")):
-        plugin = stage("detail_recoverer", name)
-        weights = (plugin.weights_sha256() or "")[:12]
-        with torch.inference_mode():
-            for figures in (
-                on_clean(plugin, drawn, fit),
-                on_hidden(plugin, drawn, completed),
-                on_photos(plugin, data, photos, fit),
-            ):
-                for condition, figure, value, count in figures:
-                    row = {
-                        "method": name,
-                        "weights_sha256": weights,
-                        "condition": condition,
-                        "figure": figure,
-                    }
-                    rows.append(head | row | {"value": round(value, 4), "faces": count})
-                    print(f"{name:20s} {condition:18s} {figure:44s} {value:9.3f}  ({count})", flush=True)
-    write(out, rows)
+            print(f"{method:20s} {condition:18s} {figure:44s} {value:9.3f}  ({count})", flush=True)
+
+    with torch.inference_mode():
+        note(CEILING, "", ceiling(drawn, fit))
+        for name in filter(None, methods.split(",")):
+            plugin = stage("detail_recoverer", name)
+            weights = (plugin.weights_sha256() or "")[:12]
+            note(name, weights, on_clean(plugin, drawn, fit))
+            note(name, weights, on_hidden(plugin, drawn, completed))
+            note(name, weights, on_photos(plugin, data, photos, fit))
+    write(out, with_others(out, rows))
 
 
 if __name__ == "__main__":

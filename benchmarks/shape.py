@@ -44,7 +44,10 @@ from occface_core.registry import Registry
 from occface_core.types import FaceShape, Landmarks
 
 TRUTHS = "embedded,deformed"
-METHODS = ("mean", "landmark_fit", "photometric_fit", "coefficient_net", "coefficient_net alone")
+ALONE = "coefficient_net alone"
+METHODS = ("mean", "landmark_fit", "photometric_fit", "coefficient_net", ALONE)
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {ALONE: ("coefficient_net", {"refine_steps": 0})}
+"""Method → plugin and options, where it is not a plugin as it is."""
 YAWS = {"yaw under 20": (0, 20), "yaw 20 to 45": (20, 45), "yaw over 45": (45, 91)}
 PHOTOS = ("first photo", "second photo")
 
@@ -53,11 +56,11 @@ def methods_at_hand(names: str) -> dict[str, Any]:
     """Return the shape stages of these names that are installed, set up; say which are not."""
     registry, stages = Registry(), {}
     for name in names.split(","):
-        plugin, _, alone = name.partition(" ")
+        plugin, options = VARIANTS.get(name, (name, {}))
         if plugin not in registry.names("shape_regressor"):
             print(f"{plugin}: not installed, left out")
             continue
-        stages[name] = registry.get("shape_regressor", plugin)(**({"refine_steps": 0} if alone else {}))
+        stages[name] = registry.get("shape_regressor", plugin)(**options)
         stages[name].setup("cpu")
     return stages
 

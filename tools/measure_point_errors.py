@@ -20,10 +20,10 @@ import typer
 from torch import Tensor
 
 from occface_classic.shape.landmark_basis import LandmarkBasis
-from occface_classic.shape.landmark_term import jaw_metric
 from occface_classic.shape.point_errors import DOUBT, MIRRORED, TABLE, doubt
 from occface_classic.shape.solver import start_pose
 from occface_core.facemodel import FaceModel
+from occface_core.fitting.steps import jaw_metric
 from occface_core.geometry.align import crop_to_photo, inverse, transform_points
 from occface_core.geometry.camera import angles_from_rotation, intrinsics, project, to_camera
 from occface_core.registry import Registry

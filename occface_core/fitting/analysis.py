@@ -21,7 +21,7 @@ REFERENCE_SIZE = 256
 #: Landmarks whose visibility says how far a triangle is in view.
 NEAREST_POINTS = 4
 
-PointEquations = Callable[[View, Tensor], tuple[Tensor, Tensor]]
+PointEquations = Callable[[View], tuple[Tensor, Tensor]]
 
 
 @attrs.define(frozen=True, kw_only=True, eq=False)
@@ -78,8 +78,7 @@ class Analysis:
             belief: what holds them back.
             calm: (N,) trust in each of the term's triangles.
             matrix: (3, 3) camera matrix.
-            points: normal matrix and gradient of turn, shift and shape by the landmarks, at a view, given which
-                coefficients (C,) may move.
+            points: normal matrix and gradient of turn, shift and shape by the landmarks, at a view.
         """
         term, view, size = self.term, start, int(picture.shape[-1])
         shapes, paints = len(view.shape), len(view.albedo)
@@ -92,14 +91,13 @@ class Analysis:
                 trust = calm * self._seen(view, matrix, size)
             sigma = self.blur * size / REFERENCE_SIZE * 3 ** (-step / max(self.steps - 1, 1))
             normal, gradient = term.equations(with_slopes(picture, sigma), view, trust, matrix)
-            mobile = belief.free * ~held
-            share = torch.cat((torch.ones(6), mobile, torch.ones(paints + 27)))  # of the step, by unknown
-            normal = normal * share * share[:, None] * self.share
-            gradient = gradient * share * self.share
-            marked, pulled = points(view, mobile)
+            marked, pulled = points(view)
+            normal, gradient = normal * self.share, gradient * self.share
             normal[inner, inner] += marked
             gradient[inner] += pulled
-            gradient = gradient - precision * torch.cat((away(view, belief.view, mobile), view.light - light))
+            gradient = gradient - precision * torch.cat((away(view, belief.view), view.light - light))
+            moves = torch.cat((torch.ones(6), belief.free * ~held, torch.ones(paints + 27)))  # 0: stays
+            normal, gradient = normal * moves * moves[:, None], gradient * moves
             change = torch.linalg.solve(normal + torch.diag(precision), gradient)
             view, held = _moved(view, change, belief, step)
         return view
@@ -110,13 +108,13 @@ class Analysis:
         return self.term.seen(view, vertices, self.model.tensor("triangles"), matrix, size)
 
 
-def away(view: View, centre: View, mobile: Tensor) -> Tensor:
-    """Return (6 + C + A,) float64: how far a view is from another one; coefficients that stay count 0."""
+def away(view: View, centre: View) -> Tensor:
+    """Return (6 + C + A,) float64: how far a view is from another one."""
     turn = turn_between(centre.rotation[None], view.rotation[None])[0]
-    shape = (view.shape - centre.shape) * mobile
-    return torch.cat(
-        (turn, view.translation - centre.translation, shape, view.albedo - centre.albedo)
-    ).double()
+    shift, shape, albedo = (
+        getattr(view, name) - getattr(centre, name) for name in ("translation", "shape", "albedo")
+    )
+    return torch.cat((turn, shift, shape, albedo)).double()
 
 
 def calm(term: ColourTerm, model: FaceModel, visible: Tensor | None, least: float = 0.2) -> Tensor:

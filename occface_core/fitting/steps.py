@@ -5,6 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+#: Landmarks of the jaw, the first ones.
+JAW = 17
+#: How much a jaw point's error along the outline counts beside that across it.
+ALONG_JAW = 0.15
+
 
 def projection(position: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Return pixels (..., 2) of camera points (..., 3) mm, and their change (..., 2, 3) in pixels per mm."""
@@ -35,6 +40,17 @@ def turn_between(start: Tensor, end: Tensor) -> Tensor:
     change = end @ start.transpose(1, 2)
     skew = (change - change.transpose(1, 2)) / 2
     return torch.stack((skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0]), -1)
+
+
+def jaw_metric(points: Tensor) -> Tensor:
+    """Return (B, 68, 2, 2): identity, but for jaw points one that counts little along the jaw."""
+    metric = torch.eye(2).to(points).expand(len(points), 68, 2, 2).clone()
+    jaw = points[:, :JAW]
+    along = torch.cat((jaw[:, 1:2] - jaw[:, :1], jaw[:, 2:] - jaw[:, :-2], jaw[:, -1:] - jaw[:, -2:-1]), 1)
+    along = along / along.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    outer = along[..., :, None] * along[..., None, :]
+    metric[:, :JAW] = metric[:, :JAW] - (1 - ALONG_JAW) * outer
+    return metric
 
 
 def _rotation(vector: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ def belief(view: View, precision: float) -> Belief:
     )
 
 
-def no_points(view: View, mobile: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def no_points(view: View) -> tuple[torch.Tensor, torch.Tensor]:
     size = 6 + len(view.shape)
     return torch.zeros(size, size).double(), torch.zeros(size).double()
 
@@ -55,7 +55,7 @@ def test_where_nothing_is_seen_the_belief_holds() -> None:
     view, picture = drawn()
     start = attrs.evolve(view, shape=view.shape + 0.3, albedo=view.albedo - 0.2)
     found = fitted(picture, start, belief(view, 1.0), torch.zeros(len(TERM.middle)))
-    assert float(away(found, view, torch.ones(len(view.shape))).abs().max()) < 1e-3
+    assert float(away(found, view).abs().max()) < 1e-3
 
 
 def test_a_sure_belief_is_not_moved_and_an_unsure_one_is() -> None:

@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from occface_classic.shape.landmark_fit import LandmarkFit, coefficient_limits
+from occface_classic.shape.landmark_fit import LandmarkFit
 from occface_classic.shape.photometric_fit import PhotometricFit
 from occface_core.facemodel import FaceModel
 from occface_core.fitting.analysis import calm
 from occface_core.fitting.colour_term import ColourTerm, View, harmonic_slopes, with_slopes
+from occface_core.fitting.limits import coefficient_limits
 from occface_core.geometry.camera import intrinsics, rotation_from_angles
 from occface_core.geometry.illumination import basis, shade
 from occface_core.geometry.normals import to_viewer, vertex_normals

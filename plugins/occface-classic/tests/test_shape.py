@@ -6,10 +6,11 @@ from torch import Tensor
 
 from occface_classic.shape.appearance import fit_appearance, skin_vertices
 from occface_classic.shape.landmark_basis import LandmarkBasis
-from occface_classic.shape.landmark_fit import LandmarkFit, coefficient_limits
+from occface_classic.shape.landmark_fit import LandmarkFit
 from occface_classic.shape.mean import MeanShape
 from occface_core.errors import FaceModelError
 from occface_core.facemodel import FaceModel
+from occface_core.fitting.limits import coefficient_limits
 from occface_core.geometry.camera import (
     angles_from_rotation,
     intrinsics,

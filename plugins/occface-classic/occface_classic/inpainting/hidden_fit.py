@@ -7,9 +7,9 @@ from torch import Tensor
 
 from occface_classic.pixels import REFERENCE_SIZE
 from occface_classic.shape.landmark_basis import LandmarkBasis
-from occface_classic.shape.landmark_fit import coefficient_limits
 from occface_classic.shape.solver import solve_landmarks
 from occface_core.facemodel import FaceModel
+from occface_core.fitting.limits import coefficient_limits
 from occface_core.geometry.camera import intrinsics
 from occface_core.types import FaceShape
 

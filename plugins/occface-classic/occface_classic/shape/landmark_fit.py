@@ -15,6 +15,7 @@ from occface_classic.shape.landmark_basis import LandmarkBasis
 from occface_classic.shape.point_errors import doubt, measured_errors
 from occface_classic.shape.solver import solve_landmarks
 from occface_core.facemodel import FaceModel
+from occface_core.fitting.limits import coefficient_limits
 from occface_core.geometry.camera import intrinsics
 from occface_core.stages import ShapeRegressor
 from occface_core.types import FaceShape, Landmarks
@@ -94,20 +95,3 @@ class LandmarkFit(ShapeRegressor):
             size=size,
         )
         return fit_appearance(clean, shape) if self.colour else shape
-
-
-def coefficient_limits(model: FaceModel) -> tuple[Tensor, Tensor, Tensor]:
-    """Return spread, lower and upper bounds (K + E,) float64 of identity and expression coefficients.
-
-    Identity has unit variance. Expressions with ARKit names are weights from 0 to 1; gaze does not move
-    landmarks, and closing the lips means something only while the jaw is open, so those stay 0.
-    """
-    count = len(model.identity)
-    spread = torch.cat([torch.ones(count), torch.as_tensor(model.expression_std)]).double()
-    lower, upper = -3 * spread, 3 * spread
-    for i, name in enumerate(model.expression_names):
-        if "jawOpen" in model.expression_names:
-            lower[count + i], upper[count + i] = 0.0, 1.0
-        if name.startswith("eyeLook") or name == "mouthClose":
-            spread[count + i] = 0.0
-    return spread, lower, upper

@@ -7,12 +7,11 @@ import torch
 from torch import Tensor
 
 from occface_classic.pixels import REFERENCE_SIZE
-from occface_classic.shape.landmark_basis import JAW, LandmarkBasis
+from occface_classic.shape.landmark_basis import LandmarkBasis
 from occface_classic.shape.point_errors import PointErrors
-from occface_core.fitting.steps import cross_matrix, projection
+from occface_core.fitting.steps import cross_matrix, jaw_metric, projection
 from occface_core.geometry.camera import angles_from_rotation
 
-ALONG_JAW = 0.15  # trust in where along the jaw a point lies, against how far out
 OUTLIER = 3.0  # standard deviations beyond which a landmark's pull stays constant
 
 
@@ -72,7 +71,7 @@ class LandmarkTerm:
         )
 
     def equations(
-        self, rotation: Tensor, translation: Tensor, coefficients: Tensor, mobile: Tensor
+        self, rotation: Tensor, translation: Tensor, coefficients: Tensor, mobile: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return normal matrix (B, 6 + C, 6 + C) and gradient (B, 6 + C) of turn, shift and coefficients.
 
@@ -80,7 +79,7 @@ class LandmarkTerm:
             rotation: (B, 3, 3).
             translation: (B, 3) mm.
             coefficients: (B, C).
-            mobile: (B, C), 0 for coefficients that are to stay.
+            mobile: (B, C), 0 for coefficients that are to stay; None: all move.
         """
         batch, matrix = len(rotation), self.matrix
         rows = self.basis.choose(rotation)
@@ -96,20 +95,10 @@ class LandmarkTerm:
         own = ((1 / pull - 1).clamp_min(0) * usual**2).repeat_interleave(2, dim=1)
         root = torch.linalg.cholesky(self.together + torch.diag_embed(own))
         columns = [-cross_matrix(turned), torch.eye(3).to(turned).expand(batch, 68, 3, 3)]
-        columns.append((rotation[:, None] @ parts) * mobile[:, None, None, :])
+        bent = rotation[:, None] @ parts
+        columns.append(bent if mobile is None else bent * mobile[:, None, None, :])
         jacobian = self.metric @ picture @ torch.cat(columns, -1) / self.noise[..., None]
         sides = torch.cat((jacobian.reshape(batch, 136, -1), whitened.reshape(batch, 136, 1)), -1)
         sides = torch.linalg.solve_triangular(root, sides, upper=False)
         jacobian, error = sides[..., :-1], sides[..., -1:]
         return jacobian.transpose(1, 2) @ jacobian, (jacobian.transpose(1, 2) @ error)[..., 0]
-
-
-def jaw_metric(points: Tensor) -> Tensor:
-    """Return (B, 68, 2, 2): identity, but for jaw points one that counts little along the jaw."""
-    metric = torch.eye(2).to(points).expand(len(points), 68, 2, 2).clone()
-    jaw = points[:, :JAW]
-    along = torch.cat((jaw[:, 1:2] - jaw[:, :1], jaw[:, 2:] - jaw[:, :-2], jaw[:, -1:] - jaw[:, -2:-1]), 1)
-    along = along / along.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-    outer = along[..., :, None] * along[..., None, :]
-    metric[:, :JAW] = metric[:, :JAW] - (1 - ALONG_JAW) * outer
-    return metric

@@ -11,13 +11,14 @@ from torch import Tensor
 from occface_classic.pixels import REFERENCE_SIZE
 from occface_classic.shape.face_model import open_face_model
 from occface_classic.shape.landmark_basis import LandmarkBasis
-from occface_classic.shape.landmark_fit import LandmarkFit, coefficient_limits
+from occface_classic.shape.landmark_fit import LandmarkFit
 from occface_classic.shape.landmark_term import LandmarkTerm
 from occface_classic.shape.point_errors import doubt, measured_errors
 from occface_classic.shape.solver import DISTANCE_SPREAD
 from occface_core.facemodel import FaceModel
 from occface_core.fitting.analysis import Analysis, Belief, calm
 from occface_core.fitting.colour_term import ColourTerm, View
+from occface_core.fitting.limits import coefficient_limits
 from occface_core.geometry.camera import NOMINAL_DISTANCE
 from occface_core.stages import ShapeRegressor
 from occface_core.types import FaceShape, Landmarks
@@ -100,8 +101,8 @@ class PhotometricFit(ShapeRegressor):
         )
         points = self._points(landmarks, i, view, matrix, size)
 
-        def pull(at: View, mobile: Tensor) -> tuple[Tensor, Tensor]:
-            given = (x[None].double() for x in (at.rotation, at.translation, at.shape, mobile))
+        def pull(at: View) -> tuple[Tensor, Tensor]:
+            given = (x[None].double() for x in (at.rotation, at.translation, at.shape))
             normal, gradient = points.equations(*given)
             return normal[0], gradient[0]
 

@@ -463,10 +463,10 @@ def _shrunk(values: Tensor, size: int) -> Tensor:
 
 def _bank(path: Path, faces: CleanFaces, count: int, seed: int) -> OccluderBank:
     """The bank that lies at ``path``, or a new one, drawn on the training faces and kept there."""
-    if not path.exists():
-        train = np.flatnonzero(~faces.is_val)
-        OccluderBank.build(faces.images[train], faces.points[train], count, seed).save(path)
-    return OccluderBank.load(path)
+    train = np.flatnonzero(~faces.is_val)
+    return OccluderBank.kept(
+        path, lambda: OccluderBank.build(faces.images[train], faces.points[train], count, seed)
+    )
 
 
 def _next(batches: Iterator[Any], device: str) -> Batch:

@@ -22,6 +22,8 @@ RIM = (4.0, 14.0)
 #: Labels that may lie over the rim of the face, and how far beyond the rim they are followed, px at crop size 256: the
 #: region of found landmarks is often a little too small, and a strip of mask left about a completed cheek is ugly.
 OVERHANGING, OVERHANG = tuple(LABELS[name] for name in ("eyeglasses", "other")), 8
+#: Chance from which it is followed there.
+LEAST_BEYOND = 0.1
 #: Hair that reaches less deep into the region than this share of the region's size is the hairline or hair beside the
 #: cheek, not something in front of the face.
 HAIRLINE = 0.26

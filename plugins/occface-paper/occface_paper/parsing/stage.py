@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from occface_core.types import Landmarks, Matte
 
-#: Chance from which what goes on beyond the rim of the face is followed there.
-LEAST_BEYOND = 0.1
-
 
 @attrs.define(kw_only=True)
 class Parsing(OcclusionMatting):
@@ -128,7 +125,13 @@ class Parsing(OcclusionMatting):
         from occface_core.errors import StageError
         from occface_core.synthetic.labels import LABEL_NAMES
         from occface_core.types import Matte
-        from occface_paper.parsing.hidden import hidden_chance, overhang, soft_alpha, without_hairline
+        from occface_paper.parsing.hidden import (
+            LEAST_BEYOND,
+            hidden_chance,
+            overhang,
+            soft_alpha,
+            without_hairline,
+        )
 
         if self._network is None:
             raise StageError(

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from occface_core.facemodel import FaceModel
-from occface_core.fitting.analysis import Analysis, Belief, calm
+from occface_core.fitting.analysis import Analysis, Belief, PointEquations, calm
 from occface_core.fitting.colour_term import ColourTerm, View
+from occface_core.fitting.limits import coefficient_limits
 from occface_core.geometry.camera import angles_from_rotation, intrinsics
 from occface_paper.shape.basis import FaceBasis
 from occface_paper.shape.coefficients import GROUPS, Estimate, split
@@ -96,13 +97,11 @@ class Photometric:
         return _with_views(found, views, device)
 
 
-def _pull_of(term: PointTerm):
-    def pull(view: View, mobile: Tensor) -> tuple[Tensor, Tensor]:
-        normal, gradient = term.equations(
-            *(x[None].double() for x in (view.rotation, view.translation, view.shape))
-        )
-        free = torch.cat((mobile.new_ones(6), mobile))
-        return normal[0] * free * free[:, None], gradient[0] * free
+def _pull_of(term: PointTerm) -> PointEquations:
+    def pull(view: View) -> tuple[Tensor, Tensor]:
+        given = (x[None].double() for x in (view.rotation, view.translation, view.shape))
+        normal, gradient = term.equations(*given)
+        return normal[0], gradient[0]
 
     return pull
 
@@ -125,10 +124,7 @@ def belief_of(model: FaceModel, start: View, variance: Tensor) -> Belief:
     parts = {name: value[0].double() for name, value in split(variance).items()}
     spread = [LOOSER_POSE * parts["angles"], LOOSER_POSE * parts["translation"]]
     spread += [parts[name] for name in ("identity", "expression", "albedo")]
-    kept = [name.startswith("eyeLook") or name == "mouthClose" for name in model.expression_names]
-    free = torch.cat((torch.ones(len(model.identity)), 1 - torch.tensor(kept).float())).double()
-    lower = torch.cat((torch.full((len(model.identity),), -3.0), torch.zeros(len(kept)))).double()
-    upper = torch.cat((torch.full((len(model.identity),), 3.0), torch.ones(len(kept)))).double()
+    usual, lower, upper = coefficient_limits(model)
     # where the network left the bounds, the colours need not come back
     begin = start.shape.double()
     return Belief(
@@ -136,7 +132,7 @@ def belief_of(model: FaceModel, start: View, variance: Tensor) -> Belief:
         precision=1 / torch.cat(spread).clamp_min(1e-8),
         lower=lower.minimum(begin),
         upper=upper.maximum(begin),
-        free=free,
+        free=(usual > 0).double(),
     )
 
 

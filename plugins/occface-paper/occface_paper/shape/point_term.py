@@ -6,14 +6,12 @@ import attrs
 import torch
 from torch import Tensor
 
-from occface_core.fitting.steps import cross_matrix, projection
+from occface_core.fitting.steps import cross_matrix, jaw_metric, projection
 from occface_core.geometry.camera import intrinsics
 from occface_paper.shape.basis import JAW, FaceBasis
 
 #: Standard deviations beyond which a landmark's pull stays constant (Huber).
 OUTLIER = 3.0
-#: How much a jaw point's error along the outline counts beside that across it.
-ALONG_JAW = 0.15
 #: The jaw's points beside the others': people and detectors put them less surely.
 JAW_TRUST = 0.4
 
@@ -80,13 +78,3 @@ def landmark_rows(basis: FaceBasis, rotation: Tensor) -> Tensor:
     first = 68 + torch.arange(JAW, device=rotation.device) * basis.candidates
     rows[:, :JAW] = torch.where(basis.far(like), first + basis.outermost(like), rows[:, :JAW])
     return rows
-
-
-def jaw_metric(points: Tensor) -> Tensor:
-    """(B, 68, 2, 2): identity, but for jaw points one that counts little along the outline."""
-    metric = torch.eye(2).to(points).expand(len(points), 68, 2, 2).clone()
-    jaw = points[:, :JAW]
-    along = torch.cat((jaw[:, 1:2] - jaw[:, :1], jaw[:, 2:] - jaw[:, :-2], jaw[:, -1:] - jaw[:, -2:-1]), 1)
-    along = along / along.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-    metric[:, :JAW] -= (1 - ALONG_JAW) * along[..., :, None] * along[..., None, :]
-    return metric
