@@ -120,7 +120,7 @@ def report(
         fraction=_hidden(matte.alpha, matte.face, shown),
         beyond=(1 - (matte.face * shown).sum((1, 2, 3)) / whole).clamp(0, 1),
         parts={name: _hidden(matte.alpha, region, shown) for name, region in parts.items()},
-        halves={name: _hidden(matte.alpha, region, shown) for name, region in halves.items()},
+        halves={name: _hidden(matte.alpha, region * matte.face, shown) for name, region in halves.items()},
         visible=visible,
         states=states,
         confidence=landmarks.confidence,

@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from occface_core.errors import RecordError
+from occface_core.face_region import face_region
+from occface_core.geometry.align import nominal_landmarks
 from occface_core.occlusion import LANDMARK_STATES, occlusion_report, report
 from occface_core.occlusion_words import in_words, ranges
-from occface_core.types import Matte
+from occface_core.types import Landmarks, Matte
 
 HIDDEN_FROM_ROW = 150  # of the crop, as conftest.py's matting does
 
@@ -138,3 +140,15 @@ def test_words():
     assert in_words(0.0, {"nose": 0.0}) == ["Nothing hides the face."]
     assert in_words(1.0, {"nose": 1.0}, guessed=range(68))[-1].startswith("All 68 landmarks are hidden")
     assert ranges([67, 3, 1, 2]) == "1-3, 67"
+
+
+def test_halves_are_judged_in_the_same_region_as_the_whole():
+    """Hair at the forehead, which a matting takes out of the face region, is in neither half."""
+    points = nominal_landmarks(256).float()[None]
+    face = face_region(points, 256)
+    face[:, :, :100] = 0
+    alpha = torch.zeros_like(face)
+    alpha[:, :, 150:] = 1
+    found = report(Matte(alpha=alpha * face, face=face), Landmarks(points=points))
+    halves = [float(value[0]) for value in found.halves.values()]
+    assert min(halves) - 0.01 <= float(found.fraction[0]) <= max(halves) + 0.01
