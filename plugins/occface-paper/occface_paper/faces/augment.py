@@ -16,8 +16,8 @@ from occface_paper.pasting import OccluderBank
 
 #: Face sizes on the canvas (root of the box area, px), drawn log-uniformly.
 SMALLEST, LARGEST = 9.0, 210.0
-#: Share of the faces on tiles that get an occluder.
-OCCLUDED = 0.5
+#: Share of the faces on tiles that get an occluder, and of these how many get one of the library's own.
+OCCLUDED, OWN = 0.6, 0.75
 #: The five points of the mirrored face.
 MIRROR_5 = (1, 0, 2, 4, 3)
 
@@ -31,7 +31,7 @@ class CanvasSampler:
         photos: whole photos, some without a face.
         cutouts: RGBA occluders.
         size: side of the canvas, a multiple of 32.
-        bank: occluders of the library's own generator; half of the occluders come from it if there is one.
+        bank: occluders of the library's own generator; most occluders come from it if there is one.
     """
 
     crops: Sequence[Photo]
@@ -107,7 +107,7 @@ class CanvasSampler:
         return placed(source, back, (width, height), place, centre, want / size, turn, rng)
 
     def _occluded(self, image: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        if self.bank and rng.random() < 0.6:
+        if self.bank and rng.random() < OWN:
             return self.bank.paste(image, points, rng)[0]
         return occlude(
             image,

@@ -25,6 +25,7 @@ from occface_paper.fuse import folded
 from occface_paper.landmarks.augment import recoloured
 from occface_paper.landmarks.predict import cut_out
 from occface_paper.occluders import load_cutouts
+from occface_paper.pasting import OccluderBank
 from occface_paper.training import Clock, WeightAverage, export_half
 from occface_paper.weights import load_weights
 
@@ -92,7 +93,8 @@ def train_verifier(
 ) -> dict[str, Any]:
     """Collect candidates from ``pictures`` canvases and photos, then train for the given minutes.
 
-    With ``synthetic``, a folder of synthetic faces, some of the canvases show those.
+    With ``synthetic``, a folder of synthetic faces, some of the canvases show those. Faces are hidden by the occluders
+    that the finder's run drew, if they still lie beside its weights.
     Writes ``verifier.safetensors`` and a line to ``log.jsonl`` in ``out``; returns the line.
     """
     cv2.setNumThreads(1)
@@ -105,7 +107,9 @@ def train_verifier(
     finder = folded(finder).to(memory_format=torch.channels_last)
     crops, _ = load_crops(data, limit, synthetic)
     photos, _ = load_photos(data)
-    sampler = CanvasSampler(crops=crops, photos=photos, cutouts=load_cutouts(data / "occluders"))
+    drawn = finder_weights.parent / "occluders.npz"
+    bank = OccluderBank.load(drawn) if drawn.exists() else None
+    sampler = CanvasSampler(crops=crops, photos=photos, cutouts=load_cutouts(data / "occluders"), bank=bank)
     rng = np.random.default_rng(seed)
     images, labels = [], []
     for _ in range(pictures):
@@ -125,9 +129,9 @@ def train_verifier(
     average, clock = WeightAverage(network=verifier, decay=0.998), Clock(minutes=minutes, steps=steps)
     while clock.progress() < 1:
         chosen = np.concatenate([rng.choice(g, batch // 2) for g in groups if len(g)])
-        drawn = np.stack([varied(image[i], rng) for i in chosen])
+        seen = np.stack([varied(image[i], rng) for i in chosen])
         crop = (
-            torch.from_numpy(drawn)
+            torch.from_numpy(seen)
             .permute(0, 3, 1, 2)
             .float()
             .div(255)

@@ -40,7 +40,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
         max_faces: at most so many faces, the best.
         passes: how often each face is looked at; each pass after the first crops by the last one's points.
         mirrored: look at the mirrored crop too in the last pass, and take the mean: 2 % less error, 3 ms a face.
-        careful: answer once more for the faces of which the answer is not sure, from several starts and as the mean
+        careful: answer once more for the faces of which the answer is not sure, from two starts and as the mean
             of several views.
         refine: give the last look to the `heatmap` network, which sees the crop finer and keeps what it sees in
             place. Off: the paper's network alone.
