@@ -22,7 +22,7 @@ CANDIDATE, MAX_CANDIDATES = 0.2, 256
 #: A face's logit: the finder's, plus these shares of the verifier's and of the points' mean confidence, plus a
 #: constant. Chosen on the validation half of the photos, validation photos behind occluders, and drawn faces.
 VERIFIER_SHARE, CONFIDENCE_SHARE, CONSTANT = 0.5, 1.0, -1.75
-#: Name of the weights whose network gives the last look.
+#: Name of the weights whose network gives the last two looks.
 REFINER = "heatmap"
 #: Faces whose points have a lower mean confidence are looked at with care.
 DOUBTFUL = 0.85
@@ -42,7 +42,7 @@ class MobileNetV3Landmarks(LandmarkDetector):
         mirrored: look at the mirrored crop too in the last pass, and take the mean: 2 % less error, 3 ms a face.
         careful: answer once more for the faces of which the answer is not sure, from two starts and as the mean
             of several views.
-        refine: give the last look to the `heatmap` network, which sees the crop finer and keeps what it sees in
+        refine: give two more looks to the `heatmap` network, which sees the crop finer and keeps what it sees in
             place. Off: the paper's network alone.
         scan_sides: longer sides in px at which the photo is searched, largest first. A first side of 1280
             finds faces half as large as the default, at about three times the cost.
