@@ -133,6 +133,13 @@ def parsing(
     size: Annotated[int, typer.Option(help="Side of the crops, px; a multiple of 32.")] = 256,
     occluders: Annotated[int, typer.Option(help="Occluders drawn before the first step.")] = 1400,
     synthetic: Annotated[int, typer.Option(help="Synthetic faces drawn before the first step.")] = 900,
+    start: Annotated[Path | None, typer.Option(help="Weights to begin with.", dir_okay=False)] = None,
+    context: Annotated[
+        Path | None,
+        typer.Option(
+            help="torchvision's mobilenet_v2-b0353104.pth, to begin a second path with.", dir_okay=False
+        ),
+    ] = None,
 ) -> None:
     """Train the face parsing network on labelled crops, pasted occluders and synthetic faces."""
     from occface_paper.parsing.train import ParsingTraining, train_parsing
@@ -151,6 +158,8 @@ def parsing(
         seed=seed,
         threads=threads,
         settings=settings,
+        start=start,
+        context=context,
     )
 
 

@@ -21,6 +21,9 @@ from torch.utils.data import DataLoader, IterableDataset
 
 Sample = TypeVar("Sample")
 
+#: Part of the learning rate for weights that others have trained on far more pictures.
+GENTLE = 0.2
+
 
 @define(kw_only=True)
 class WeightAverage:
@@ -143,16 +146,29 @@ def save_run(
     print(json.dumps(record), flush=True)
 
 
-def adamw(network: nn.Module, rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW over what is trained; biases, norms and the weights of learned pooling do not decay."""
+def adamw(
+    network: nn.Module, rate: float, weight_decay: float, gentle: str | None = None
+) -> torch.optim.AdamW:
+    """AdamW over what is trained; biases, norms and the weights of learned pooling do not decay.
+
+    Args:
+        network: in training.
+        rate: learning rate.
+        weight_decay: of weights.
+        gentle: beginning of the names of parameters that learn at `GENTLE` of the rate.
+    """
     trained = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
-    decayed = [p for n, p in trained if p.ndim > 1 and "pool" not in n]
-    others = [p for n, p in trained if not (p.ndim > 1 and "pool" not in n)]
-    groups = [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=rate)
+    slow = [(n, p) for n, p in trained if gentle and n.startswith(gentle)]
+    fast = [(n, p) for n, p in trained if not (gentle and n.startswith(gentle))]
+    groups = []
+    for part, share in ((fast, 1.0), (slow, GENTLE)):
+        decayed = [p for n, p in part if p.ndim > 1 and "pool" not in n]
+        others = [p for n, p in part if not (p.ndim > 1 and "pool" not in n)]
+        groups += [
+            {"params": decayed, "weight_decay": weight_decay, "share": share},
+            {"params": others, "weight_decay": 0.0, "share": share},
+        ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=rate)
 
 
 class Rates(Protocol):
@@ -209,6 +225,7 @@ class TrainingRun:
         clip: float,
         checkpoint_seconds: float,
         decay: float = 0.999,
+        gentle: str | None = None,
     ) -> TrainingRun:
         """Begin, or go on from a checkpoint's content; the clock starts now.
 
@@ -216,8 +233,9 @@ class TrainingRun:
             saved: see `saved_run`.
             settings: of the run.
             decay: of the averaged weights.
+            gentle: beginning of the names of parameters that learn slowly.
         """
-        optimizer = adamw(network, settings.rate, settings.weight_decay)
+        optimizer = adamw(network, settings.rate, settings.weight_decay, gentle)
         average = WeightAverage(network=network, decay=decay)
         if saved:
             network.load_state_dict(saved["network"])
@@ -262,7 +280,7 @@ class TrainingRun:
     def learn(self, loss: torch.Tensor) -> None:
         """Take one step down a loss."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.clock.learning_rate(self.rate)
+            group["lr"] = self.clock.learning_rate(self.rate) * group.get("share", 1.0)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)

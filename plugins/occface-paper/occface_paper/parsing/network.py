@@ -1,8 +1,9 @@
 """The parsing network of this distribution: a spatial and a context path, as in BiSeNet, small enough for a CPU.
 
-The spatial path keeps the crop's detail at 1/2 and 1/4, the context path goes down to 1/32 and knows the whole
-crop; attention gates refine the deep features, and the two meet step by step on the way up. The last layer gives
-each pixel of the full-size crop its own logits (pixel shuffle), so that thin rims stay thin.
+The spatial path keeps the crop's detail at 1/2 and 1/4 and goes down to 1/32; attention gates refine the deep
+features, and on the way up each step takes in what a second path, begun from ImageNet's weights, knows of the same
+place (`occface_paper.parsing.context`). The last layer gives each pixel of the full-size crop its own logits (pixel
+shuffle), so that thin rims stay thin.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from occface_core.synthetic.labels import LABEL_NAMES
+from occface_paper.parsing.context import LEVELS, ContextPath
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -59,10 +61,12 @@ class ParsingNetwork(nn.Module):
     Args:
         width: multiplier of all channel counts.
         classes: labels; the library's own by default.
+        context: with the second path.
     """
 
-    def __init__(self, width: float = 1.0, classes: int = len(LABEL_NAMES)) -> None:
+    def __init__(self, width: float = 1.0, classes: int = len(LABEL_NAMES), *, context: bool = False) -> None:
         super().__init__()
+        self.width = width
         half, quarter, eighth, sixteenth, deepest = (int(width * c) // 8 * 8 for c in (16, 40, 80, 144, 208))
         up16, up8, up4, up2 = (int(width * c) // 8 * 8 for c in (96, 64, 48, 32))
         self.to2 = convolution(3, half, 3, 2)
@@ -85,6 +89,22 @@ class ParsingNetwork(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         nn.init.normal_(self.logits.weight, std=0.01)
+        self.context = ContextPath() if context else None
+        if context:
+            entries = zip(LEVELS.values(), (up4, up8, up16, up16), strict=True)
+            self.entries = nn.ModuleList(nn.Conv2d(inputs, outputs, 1) for inputs, outputs in entries)
+            for entry in self.entries:
+                nn.init.zeros_(entry.weight)  # begun from a network without the path, it changes nothing yet
+                nn.init.zeros_(entry.bias)
+
+    @classmethod
+    def of(cls, metadata: dict[str, str]) -> ParsingNetwork:
+        """The network that a weights file's metadata describes."""
+        return cls(float(metadata["width"]), context=metadata.get("context") == "yes")
+
+    def metadata(self) -> dict[str, str]:
+        """What `of` needs."""
+        return {"width": str(self.width), "context": "yes" if self.context else "no"}
 
     def forward(self, crop: Tensor) -> Tensor:
         """(B, 3, S, S) -> (B, classes, S, S)."""
@@ -93,10 +113,14 @@ class ParsingNetwork(nn.Module):
         eighth = self.to8(quarter)
         sixteenth = self.to16(eighth)
         deepest = self.to32(sixteenth)
-        x = self.deep(deepest) + self.whole(deepest.mean((2, 3), keepdim=True))
-        x = self.merge16(doubled(x) + self.side16(sixteenth))
-        x = self.merge8(doubled(x) + self.side8(eighth))
-        x = self.merge4(doubled(x) + self.side4(quarter))
+        sides = [self.side4(quarter), self.side8(eighth), self.side16(sixteenth), self.deep(deepest)]
+        if self.context is not None:
+            known = zip(sides, self.entries, self.context(crop), strict=True)
+            sides = [side + entry(features) for side, entry, features in known]
+        x = sides[3] + self.whole(deepest.mean((2, 3), keepdim=True))
+        x = self.merge16(doubled(x) + sides[2])
+        x = self.merge8(doubled(x) + sides[1])
+        x = self.merge4(doubled(x) + sides[0])
         x = self.merge2(doubled(x) + self.side2(half))
         return F.pixel_shuffle(self.logits(x), 2)
 

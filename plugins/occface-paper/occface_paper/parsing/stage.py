@@ -63,7 +63,7 @@ class Parsing(OcclusionMatting):
             network: torch.nn.Module = load_bisenet(Path(self.bisenet))
         else:
             state, metadata = load_weights(weights_path("parsing", self.weights))
-            network = ParsingNetwork(float(metadata["width"]))
+            network = ParsingNetwork.of(metadata)
             network.load_state_dict(state)
         network.requires_grad_(False)
         self._network = folded(network).to(device).to(memory_format=torch.channels_last)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from occface_core.synthetic.labels import LABELS
 from occface_paper.occluders import load_cutouts
 from occface_paper.parsing.augment import ParsingSampler
+from occface_paper.parsing.context import FROZEN, imagenet_context
 from occface_paper.parsing.data import LabelledCrops
 from occface_paper.parsing.evaluate import composites, validate
 from occface_paper.parsing.hidden import FACE, FRONT
@@ -23,6 +24,7 @@ from occface_paper.parsing.synthetic import synthetic_crops
 from occface_paper.parsing.teachers import SOME_FACE, UNKNOWN
 from occface_paper.pasting import OccluderBank
 from occface_paper.training import Clock, TrainingRun, ahead, saved_run
+from occface_paper.weights import load_weights
 
 #: Weight of classes in the loss where it is not 1: small things would not count otherwise.
 CLASS_WEIGHT = {
@@ -123,6 +125,8 @@ def train_parsing(
     seed: int = 0,
     threads: int | None = None,
     settings: ParsingTraining | None = None,
+    start: Path | None = None,
+    context: Path | None = None,
     checkpoint_seconds: float = 180.0,
     validate_every: int = 2,
 ) -> dict[str, Any]:
@@ -139,6 +143,9 @@ def train_parsing(
         seed: of the samples and the first weights.
         threads: of torch.
         settings: of the run.
+        start: weights to begin with, of a network with or without the second path.
+        context: torchvision's mobilenet_v2-b0353104.pth to begin the second path with; None: a network without it,
+            unless the start or the checkpoint has it.
         checkpoint_seconds: between two checkpoints.
         validate_every: checkpoints between two validations.
 
@@ -169,9 +176,18 @@ def train_parsing(
     torch.manual_seed(seed)
     if threads:
         torch.set_num_threads(threads)
-    network = ParsingNetwork(settings.width).to(device).to(memory_format=torch.channels_last)
+    network = begun_network(settings.width, start, context, saved).to(device)
+    network = network.to(memory_format=torch.channels_last)
     run = TrainingRun.begin(
-        "parsing", out, network, clock, saved, settings, clip=2.0, checkpoint_seconds=checkpoint_seconds
+        "parsing",
+        out,
+        network,
+        clock,
+        saved,
+        settings,
+        clip=2.0,
+        checkpoint_seconds=checkpoint_seconds,
+        gentle="context.",
     )
     losses: list[float] = []
     while True:
@@ -181,11 +197,10 @@ def train_parsing(
             record["loss"] = float(np.mean(losses)) if losses else float("nan")
             losses.clear()
             if made and (done or run.saves % validate_every == 0):
-                tested = ParsingNetwork(settings.width)
+                tested = ParsingNetwork.of(network.metadata())
                 tested.load_state_dict(run.average.state)
                 record |= validate(tested.to(memory_format=torch.channels_last), made)
-            metadata = {"width": str(settings.width), "size": str(settings.size)}
-            run.save(metadata, record)
+            run.save(network.metadata() | {"size": str(settings.size)}, record)
         if done:
             return record
         crop = (
@@ -197,6 +212,24 @@ def train_parsing(
         run.learn(loss)
         losses.append(float(loss.detach()))
         images, truth = next(batches)
+
+
+def begun_network(
+    width: float, start: Path | None, context: Path | None, saved: dict[str, Any] | None
+) -> ParsingNetwork:
+    """The network as it is before the first step, on the CPU; a checkpoint's content says only what it consists of."""
+    state, metadata = load_weights(start) if start else ({}, {"width": str(width)})
+    names = saved["network"] if saved else state
+    wanted = context is not None or any(name.startswith("context.") for name in names)
+    network = ParsingNetwork(float(metadata["width"]), context=wanted)
+    if start:
+        network.load_state_dict(state, strict=False)
+    if context and not saved:
+        assert network.context is not None
+        network.context.load_state_dict(imagenet_context(context))
+    if network.context is not None:
+        network.context.features[: FROZEN + 1].requires_grad_(False)
+    return network
 
 
 def _bank(path: Path, real: LabelledCrops, count: int, seed: int, size: int) -> OccluderBank:

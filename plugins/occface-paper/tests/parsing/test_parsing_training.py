@@ -125,7 +125,7 @@ def test_twenty_steps_then_resume(crops: LabelledCrops, tmp_path: Path):
     assert [line["step"] for line in lines] == [20, 22]
     assert all(np.isfinite(line["loss"]) for line in lines)
     state, metadata = load_weights(tmp_path / "parsing.safetensors")
-    ParsingNetwork(float(metadata["width"])).load_state_dict(state)
+    ParsingNetwork.of(metadata).load_state_dict(state)
 
 
 def test_pixels_where_the_face_meets_what_hides_it_weigh_more():
