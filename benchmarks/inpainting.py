@@ -20,7 +20,6 @@ import csv
 import datetime
 import os
 import platform
-import subprocess
 import time
 import zlib
 from itertools import pairwise
@@ -32,6 +31,7 @@ import cv2
 import numpy as np
 import torch
 import typer
+from table import commit
 from torch import Tensor
 
 from occface_core import Registry
@@ -210,12 +210,9 @@ def main(
     if detect:
         detector = Registry().get("landmark_detector", "mobilenet_v3")()
         detector.setup("cpu")
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
-    ).stdout.strip()
     about = {
         "date": datetime.date.today().isoformat(),
-        "commit": commit,
+        "commit": commit(),
         "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores, {threads} thread(s)",
         "torch": torch.__version__,
         "seed": seed,

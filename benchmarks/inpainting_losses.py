@@ -15,12 +15,12 @@ import csv
 import datetime
 import os
 import platform
-import subprocess
 from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
 import typer
+from table import commit
 
 from occface_paper.inpainting.network import GeneratorSize
 from occface_paper.inpainting.train import InpainterTraining, train_inpainter
@@ -53,9 +53,6 @@ def main(
     seed: int = 0,
 ) -> None:
     """Train and measure the variants."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
-    ).stdout.strip()
     rows: list[dict[str, Any]] = []
     if out.exists():
         with out.open(newline="") as file:
@@ -84,7 +81,7 @@ def main(
         rows.append(
             {
                 "date": datetime.date.today().isoformat(),
-                "commit": commit,
+                "commit": commit(),
                 "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores, {device}",
                 "seed": seed,
                 "variant": name,

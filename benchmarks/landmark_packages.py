@@ -14,7 +14,6 @@ import csv
 import datetime
 import os
 import platform
-import subprocess
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 import typer
 from landmarks import SIDE, as_tensor, inside_photo, nearest, summary
+from table import commit
 
 from occface_core import OccfaceError, Registry
 from occface_paper.landmarks.data import load_face_crops
@@ -46,9 +46,6 @@ def main(
     crops = load_face_crops(data, {"faces68": 1.0}, None, side=SIDE)
     chosen = np.flatnonzero(crops.is_val)[:photos]
     cutouts = load_cutouts(data / "occluders")
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
-    ).stdout.strip()
     rows = []
     for name in detectors:
         entry = Registry().entry("landmark_detector", name)
@@ -82,7 +79,7 @@ def main(
             rows.append(
                 {
                     "date": datetime.date.today().isoformat(),
-                    "commit": commit,
+                    "commit": commit(),
                     "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores",
                     "seed": seed,
                     "weights_sha256": (stage.weights_sha256() or "")[:12],

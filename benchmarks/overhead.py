@@ -33,6 +33,7 @@ import attrs
 import numpy as np
 import torch
 import typer
+from table import commit
 
 from occface_core import Landmarks, Pipeline, null, photo, pipeline
 from occface_core.geometry.align import mean_landmarks
@@ -159,12 +160,9 @@ def main(
 ) -> None:
     """Measure and write one row a case and part."""
     torch.set_num_threads(1)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
-    ).stdout.strip()
     about = {
         "date": datetime.date.today().isoformat(),
-        "commit": commit,
+        "commit": commit(),
         "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores, shared with other programs",
         "torch": torch.__version__,
     }

@@ -13,14 +13,22 @@ from typing import Any
 import torch
 
 
+def commit() -> str:
+    """Short hash of the commit, with a + if code differs from it."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!*.csv", ":!*.md")
+    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+
+
 def about(seed: int) -> dict[str, Any]:
     """Date, commit, hardware, torch and seed: the first columns of every row."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
-    ).stdout.strip()
     return {
         "date": datetime.date.today().isoformat(),
-        "commit": commit,
+        "commit": commit(),
         "hardware": f"{platform.machine()}, {os.cpu_count()} CPU cores, {torch.get_num_threads()} thread(s)",
         "torch": torch.__version__,
         "seed": seed,

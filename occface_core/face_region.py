@@ -77,21 +77,22 @@ def face_parts(points: Tensor, size: int) -> dict[str, Tensor]:
     return parts
 
 
-def face_halves(points: Tensor, size: int) -> dict[str, Tensor]:
+def face_halves(points: Tensor, size: int, region: Tensor | None = None) -> dict[str, Tensor]:
     """Return the halves of the face region on either side of the line from the forehead over nose to chin.
 
     Args:
         points: (B, 68, 2) crop pixels, iBUG order.
         size: side S of the crop, pixels.
+        region: (B, 1, S, S) in [0, 1], what is to be halved; `face_region` if None.
 
     Returns:
-        "right_half" and "left_half" (the person's), (B, 1, S, S) float32 in [0, 1]; together `face_region`.
+        "right_half" and "left_half" (the person's), (B, 1, S, S) float32 in [0, 1]; together the region.
 
     Raises:
         RecordError: if `points` is not (B, 68, 2) or `size` is not positive.
     """
     faces = _checked(points, size)
-    region = face_region(points, size)
+    region = face_region(points, size) if region is None else region
     right = region.minimum(_draw([[_right_of_midline(face)] for face in faces], points, size))
     return {"right_half": right, "left_half": region - right}
 

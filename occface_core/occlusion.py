@@ -115,12 +115,12 @@ def report(
         visible = visible * inside
         states = torch.where(inside, states, torch.full_like(states, OUTSIDE))
     whole = matte.face.sum((1, 2, 3)).clamp_min(1e-6)
-    parts, halves = face_parts(points, size), face_halves(points, size)
+    parts, halves = face_parts(points, size), face_halves(points, size, matte.face)
     return OcclusionReport(
         fraction=_hidden(matte.alpha, matte.face, shown),
         beyond=(1 - (matte.face * shown).sum((1, 2, 3)) / whole).clamp(0, 1),
         parts={name: _hidden(matte.alpha, region, shown) for name, region in parts.items()},
-        halves={name: _hidden(matte.alpha, region * matte.face, shown) for name, region in halves.items()},
+        halves={name: _hidden(matte.alpha, region, shown) for name, region in halves.items()},
         visible=visible,
         states=states,
         confidence=landmarks.confidence,

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from occface_core.errors import RecordError
-from occface_core.face_region import face_region
+from occface_core.face_region import face_halves, face_region
 from occface_core.geometry.align import nominal_landmarks
 from occface_core.occlusion import LANDMARK_STATES, occlusion_report, report
 from occface_core.occlusion_words import in_words, ranges
@@ -152,3 +152,16 @@ def test_halves_are_judged_in_the_same_region_as_the_whole():
     found = report(Matte(alpha=alpha * face, face=face), Landmarks(points=points))
     halves = [float(value[0]) for value in found.halves.values()]
     assert min(halves) - 0.01 <= float(found.fraction[0]) <= max(halves) + 0.01
+
+
+def test_halves_are_halves_of_the_whole_where_the_matte_reaches_beyond_the_landmarks_region():
+    points = nominal_landmarks(256).float()[None]
+    face = torch.nn.functional.max_pool2d(face_region(points, 256), 17, 1, 8)
+    alpha = torch.zeros_like(face)
+    alpha[..., :100] = 1
+    found = report(Matte(alpha=alpha * face, face=face), Landmarks(points=points))
+    parts = face_halves(points, 256, face)
+    sizes = {name: float(part.sum() / face.sum()) for name, part in parts.items()}
+    assert sum(sizes.values()) == pytest.approx(1, abs=1e-4)
+    together = sum(sizes[name] * float(share[0]) for name, share in found.halves.items())
+    assert together == pytest.approx(float(found.fraction[0]), abs=1e-4)

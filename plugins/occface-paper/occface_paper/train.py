@@ -25,6 +25,13 @@ Mixed = Annotated[
     typer.Option("--synthetic", help="Folder of synthetic faces drawn before, to mix in.", file_okay=False),
 ]
 
+Context = Annotated[
+    Path | None,
+    typer.Option(
+        help="torchvision's mobilenet_v2-b0353104.pth, to begin a second path with.", dir_okay=False
+    ),
+]
+
 
 @app.callback()
 def stages() -> None:
@@ -90,13 +97,20 @@ def heatmap(
         Path | None, typer.Option(help="Weights (.safetensors) of either landmark network to begin with.")
     ] = None,
     frozen: Annotated[bool, typer.Option("--frozen", help="Leave the trunk as it begins.")] = False,
+    context: Context = None,
     synthetic: Mixed = None,
 ) -> None:
     """Train the alternate landmark network: integral regression on the same trunk."""
     from occface_paper.landmarks.train import LandmarkTraining, train_landmarks
 
     settings = LandmarkTraining(
-        head="heatmap", frozen=frozen, width=width, batch=batch, rate=rate, sizes=(size,)
+        head="heatmap",
+        frozen=frozen,
+        width=width,
+        batch=batch,
+        rate=rate,
+        sizes=(size,),
+        context=bool(context),
     )
     train_landmarks(
         data,
@@ -110,6 +124,7 @@ def heatmap(
         settings=settings,
         occluders=occluders,
         start=start,
+        context=context,
         synthetic=synthetic,
     )
 
@@ -134,12 +149,7 @@ def parsing(
     occluders: Annotated[int, typer.Option(help="Occluders drawn before the first step.")] = 1400,
     synthetic: Annotated[int, typer.Option(help="Synthetic faces drawn before the first step.")] = 900,
     start: Annotated[Path | None, typer.Option(help="Weights to begin with.", dir_okay=False)] = None,
-    context: Annotated[
-        Path | None,
-        typer.Option(
-            help="torchvision's mobilenet_v2-b0353104.pth, to begin a second path with.", dir_okay=False
-        ),
-    ] = None,
+    context: Context = None,
 ) -> None:
     """Train the face parsing network on labelled crops, pasted occluders and synthetic faces."""
     from occface_paper.parsing.train import ParsingTraining, train_parsing

@@ -42,12 +42,14 @@ def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Read a safetensors file: float32 tensors on the CPU, and its metadata.
 
     Raises:
-        WeightsMissing: the file is not a whole safetensors file.
+        WeightsMissing: the file is not there, or not a whole safetensors file.
     """
     try:
         with safe_open(path, framework="pt") as file:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
             metadata = dict(file.metadata() or {})
+    except OSError as error:
+        raise WeightsMissing(f"{path} cannot be read: {error}") from error
     except SafetensorError as error:
         raise WeightsMissing(
             f"{path} is not a whole safetensors file ({error}); copy or train it again"

@@ -63,3 +63,31 @@ def test_the_last_look_is_the_heatmaps_unless_it_is_switched_off():
     assert names(refine=False) == ["LandmarkNetwork"]
     both, one = MobileNetV3Landmarks(), MobileNetV3Landmarks(refine=False)
     assert both.weights_sha256() != one.weights_sha256()
+
+
+def test_the_licences_name_every_stage_that_reads_a_file():
+    import tomllib
+
+    text = (FOLDER.parent / "licences.toml").read_text()
+    named = {table["file"]: set(table["plugins"]) for table in tomllib.loads(text)["weights"]}
+    for name, stage in (("mobilenet_v3", MobileNetV3Landmarks), ("heatmap", HeatmapLandmarks)):
+        for weights in ("faces", "verifier", *stage()._heads()):
+            assert f"landmark_detector.{name}" in named[f"weights/{weights}.safetensors"]
+
+
+def test_the_second_path_changes_nothing_at_the_start_and_is_read_from_the_metadata(tmp_path, monkeypatch):
+    from occface_paper.landmarks.predict import Look
+    from occface_paper.landmarks.train import begin_with
+    from occface_paper.training import export_half
+
+    torch.manual_seed(0)
+    plain, wide = HeatmapNetwork(0.5).eval(), HeatmapNetwork(0.5, context=True).eval()
+    begin_with(wide, plain.state_dict())
+    crop = torch.rand(1, 3, 96, 96)
+    assert torch.equal(plain(crop)[0], wide(crop)[0])
+    torch.nn.init.normal_(wide.entries[1].weight, std=0.5)
+    assert not torch.equal(plain(crop)[0], wide(crop)[0])
+    metadata = {"width": "0.5", "size": "96", "context": "yes"}
+    export_half(tmp_path / "heatmap.safetensors", wide.state_dict(), metadata)
+    look = Look.of("heatmap", str(tmp_path))
+    assert torch.allclose(look.network(crop)[0], wide(crop)[0], atol=0.02)

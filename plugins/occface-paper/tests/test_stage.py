@@ -21,7 +21,9 @@ KNOWN = {"right eye": (200, 101), "left eye": (248, 103), "mouth": (223, 145), "
 GROUPS = {"right eye": range(36, 42), "left eye": range(42, 48), "mouth": range(48, 68), "chin": range(8, 9)}
 
 needs_weights = pytest.mark.skipif(
-    not all((FOLDER / f"{name}.safetensors").exists() for name in ("faces", "verifier", "landmarks")),
+    not all(
+        (FOLDER / f"{name}.safetensors").exists() for name in ("faces", "verifier", "landmarks", "heatmap")
+    ),
     reason="the trained weights are not in this checkout; `occface train` makes them",
 )
 needs_portrait = pytest.mark.skipif(not PORTRAIT.exists(), reason=f"no portrait at {PORTRAIT.name}")
@@ -104,6 +106,37 @@ def test_hidden_points_are_less_confident(stage: MobileNetV3Landmarks, portrait:
     blocked = stage.run(tensor(hidden))
     assert len(blocked) == 1
     assert blocked.confidence[0, 48:].mean() < seen
+
+
+@needs_weights
+@needs_portrait
+def test_points_behind_something_stay_near_where_they_were(portrait: np.ndarray, monkeypatch):
+    from occface_paper.landmarks import predict
+    from occface_paper.landmarks import stage as module
+
+    monkeypatch.setattr(module, "DOUBTFUL", 1.1)  # every face gets the careful answer
+    careful = MobileNetV3Landmarks()
+    careful.setup("cpu")
+    hidden = portrait.copy()
+    hidden[120:190, 180:270] = (40, 90, 160)
+    bare = careful.run(tensor(portrait)).points[0]
+    blocked = careful.run(tensor(hidden)).points
+    eyes = (bare[36] - bare[45]).norm()
+    away = (blocked[0] - bare).norm(dim=1) / eyes
+    assert len(blocked) == 1 and away.mean() < 0.1 and away[36:48].mean() < 0.04
+    looks: list[bool] = []
+    answers = predict.answers
+    monkeypatch.setattr(predict, "answers", lambda *rest: looks.append(rest[-1]) or answers(*rest))
+    with torch.inference_mode():
+        predict.last_look(careful._looks[-1], predict.Halvings(tensor(portrait)), bare[None], mirrored=True)
+    assert looks == [False, True]
+
+
+def test_sides_are_scanned_from_the_largest_and_small_ones_refused():
+    assert MobileNetV3Landmarks(scan_sides=(160, 640)).scan_sides == (640, 160)
+    for wrong in ((0,), (640, 31), (), ("640",)):
+        with pytest.raises((ValueError, TypeError)):
+            MobileNetV3Landmarks(scan_sides=wrong)
 
 
 @needs_weights

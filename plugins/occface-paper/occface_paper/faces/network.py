@@ -2,7 +2,7 @@
 
 Each cell of the maps at stride 8, 16 and 32 says whether the centre of a face of its size range lies there, and
 gives the box and five points (eyes, nose tip, mouth corners) relative to the cell, in the manner of FCOS (Tian et
-al. 2019) and CenterNet-like detectors. Its features come from a few dense convolutions (about 0.3 million
+al. 2019) and CenterNet-like detectors. Its features come from a few dense convolutions (about 0.2 million
 parameters) or from the trunk of the landmark network, which has learnt from faces what they look like half hidden.
 """
 

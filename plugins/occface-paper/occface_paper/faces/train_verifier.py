@@ -109,6 +109,8 @@ def train_verifier(
     photos, _ = load_photos(data)
     drawn = finder_weights.parent / "occluders.npz"
     bank = OccluderBank.load(drawn) if drawn.exists() else None
+    if bank is None:
+        print(f"no {drawn}: the library's drawn occluders are left out; give the finder of a training run")
     sampler = CanvasSampler(crops=crops, photos=photos, cutouts=load_cutouts(data / "occluders"), bank=bank)
     rng = np.random.default_rng(seed)
     images, labels = [], []

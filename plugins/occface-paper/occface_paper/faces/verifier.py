@@ -21,7 +21,7 @@ FIVE_PLACES = ((-0.33, -0.25), (0.33, -0.25), (0.0, 0.12), (-0.27, 0.46), (0.27,
 
 
 class FaceVerifier(nn.Module):
-    """Aligned crop (B, 3, 40, 40), RGB in [0, 1] -> logit of being a face (B,). About 60 thousand parameters."""
+    """Aligned crop (B, 3, 40, 40), RGB in [0, 1] -> logit of being a face (B,). About 70 thousand parameters."""
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()

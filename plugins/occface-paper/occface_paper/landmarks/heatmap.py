@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from occface_paper.context import ContextPath, entries
 from occface_paper.landmarks.network import resampled, trunk_of
 
 #: Blocks of the trunk whose outputs lie at a quarter, an eighth and a sixteenth of the crop.
@@ -23,9 +24,10 @@ class HeatmapNetwork(nn.Module):
     Args:
         width: of the trunk.
         channels: of the way up.
+        context: with a second path, begun from ImageNet's weights, whose features are added on the way up.
     """
 
-    def __init__(self, width: float = 0.75, channels: int = 64) -> None:
+    def __init__(self, width: float = 0.75, channels: int = 64, *, context: bool = False) -> None:
         super().__init__()
         self.width, self.channels = width, channels
         self.stem, self.blocks, self.last = trunk_of(width)
@@ -39,6 +41,9 @@ class HeatmapNetwork(nn.Module):
         self.scale_of_spread = nn.Parameter(torch.tensor([1.0, -1.0]).repeat(68, 1))
         self.register_buffer("mean_shape", torch.zeros(68, 2))
         self.frozen = False
+        self.context = ContextPath() if context else None
+        if context:
+            self.entries = entries((channels,) * 4)
 
     def freeze_trunk(self) -> None:
         """Train the way up alone, on the features that the trunk has already."""
@@ -65,11 +70,14 @@ class HeatmapNetwork(nn.Module):
                 if index in LEVELS:
                     levels.append(x)
             x = self.last(x)
-        x = self.deepest(x)
-        for side, merge, level in zip(
-            reversed(self.sides), reversed(self.merges), reversed(levels), strict=True
-        ):
-            x = merge(resampled(x, level.shape[-1]) + side(level))
+        steps = [side(level) for side, level in zip(self.sides, levels, strict=True)]
+        steps.append(self.deepest(x))
+        if self.context is not None:
+            known = zip(steps, self.entries, self.context(crop), strict=True)
+            steps = [step + entry(features) for step, entry, features in known]
+        x = steps.pop()
+        for merge, step in zip(reversed(self.merges), reversed(steps), strict=True):
+            x = merge(resampled(x, step.shape[-1]) + step)
         logits = self.maps(x) * self.sharpness.exp()[:, None, None]
         return logits.flatten(2).softmax(2).reshape(logits.shape)
 

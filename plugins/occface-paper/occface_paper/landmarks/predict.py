@@ -123,7 +123,8 @@ class Look:
             WeightsMissing: the weights file is not there or not whole.
         """
         state, metadata = load_weights(weights_path(name, folder))
-        network = NETWORKS[name](float(metadata.get("width", 1.0)))
+        path = {"context": True} if metadata.get("context") == "yes" else {}
+        network = NETWORKS[name](float(metadata.get("width", 1.0)), **path)
         network.load_state_dict(state)
         ready = folded(network).to(device).to(memory_format=torch.channels_last)
         return cls(network=ready, size=int(metadata.get("size", 128)))

@@ -1,4 +1,4 @@
-"""A careful second answer for faces that are sure: several starts against a bad crop, several views for the mean.
+"""A careful second answer for doubtful faces: two starts against a bad crop, several views for the mean.
 
 Where something hides the face, the finder's points and so the first crop can be far off, and the network then
 answers for a crop that it seldom saw. Starting from the box as well, and keeping the answer of which the last

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from attrs import frozen
 
+from occface_paper.context import begin_context, has_path, take_over
 from occface_paper.landmarks.augment import Sampler
 from occface_paper.landmarks.crop import mean_of_shapes
 from occface_paper.landmarks.data import FaceCrops, load_face_crops
@@ -32,6 +33,7 @@ class LandmarkTraining:
     Attributes:
         head: "landmarks", the paper's fused taps, or "heatmap", integral regression on the same trunk.
         frozen: whether the trunk of a heatmap network stays as it begins.
+        context: whether a heatmap network has the second path.
         width: width of the trunk.
         batch: samples a step.
         rate: peak learning rate.
@@ -44,6 +46,7 @@ class LandmarkTraining:
 
     head: str = "landmarks"
     frozen: bool = False
+    context: bool = False
     width: float = 0.75
     batch: int = 32
     rate: float = 1.2e-3
@@ -55,7 +58,9 @@ class LandmarkTraining:
 
     def network(self) -> LandmarkNetwork | HeatmapNetwork:
         """A new network."""
-        return HeatmapNetwork(self.width) if self.head == "heatmap" else LandmarkNetwork(self.width)
+        if self.head == "heatmap":
+            return HeatmapNetwork(self.width, context=self.context)
+        return LandmarkNetwork(self.width)
 
     def size(self, progress: float) -> int:
         """Crop size at this share of the run."""
@@ -89,6 +94,7 @@ def train_landmarks(
     limit: int | None = None,
     occluders: int = 2000,
     start: Path | None = None,
+    context: Path | None = None,
     synthetic: Path | None = None,
     checkpoint_seconds: float = 120.0,
     validate_every: int = 2,
@@ -109,6 +115,7 @@ def train_landmarks(
         limit: at most so many crops a folder.
         occluders: how many occluders of the library's generator are drawn before the first step.
         start: weights to begin with (.safetensors), at a fresh learning rate; None: random ones.
+        context: torchvision's mobilenet_v2-b0353104.pth, for the second path of a heatmap network.
         synthetic: folder of synthetic faces to mix in, see `SyntheticBank`; None: photos alone.
         checkpoint_seconds: between two checkpoints.
         validate_every: checkpoints between two validations.
@@ -152,10 +159,21 @@ def train_landmarks(
     network.mean_shape.copy_(torch.from_numpy(mean_shape))
     if start and not saved:
         begin_with(network, begin)
+    if isinstance(network, HeatmapNetwork):
+        known = saved["network"] if saved else begin if start else {}
+        begin_context(network, None if has_path(known) else context)
     if settings.frozen and isinstance(network, HeatmapNetwork):
         network.freeze_trunk()
     run = TrainingRun.begin(
-        settings.head, out, network, clock, saved, settings, clip=1.0, checkpoint_seconds=checkpoint_seconds
+        settings.head,
+        out,
+        network,
+        clock,
+        saved,
+        settings,
+        clip=1.0,
+        checkpoint_seconds=checkpoint_seconds,
+        gentle="context.",
     )
     record: dict[str, Any] = {}
     losses: list[float] = []
@@ -169,6 +187,8 @@ def train_landmarks(
             if crops.is_val.any() and (done or run.saves % validate_every == 0):
                 record |= validate(averaged(run.average, settings, device), crops, record["size"], cutouts)
             metadata = {"width": str(settings.width), "size": str(record["size"])}
+            if settings.context:
+                metadata["context"] = "yes"
             run.save(metadata, record)
         if done:
             break
@@ -200,7 +220,7 @@ def begin_with(network: LandmarkNetwork | HeatmapNetwork, state: dict[str, torch
     if isinstance(network, HeatmapNetwork) and "points.weight" in state:
         network.trunk_state(state)
     else:
-        network.load_state_dict(state)
+        take_over(network, state, None)
 
 
 def averaged(

@@ -2,7 +2,7 @@
 
 The spatial path keeps the crop's detail at 1/2 and 1/4 and goes down to 1/32; attention gates refine the deep
 features, and on the way up each step takes in what a second path, begun from ImageNet's weights, knows of the same
-place (`occface_paper.parsing.context`). The last layer gives each pixel of the full-size crop its own logits (pixel
+place (`occface_paper.context`). The last layer gives each pixel of the full-size crop its own logits (pixel
 shuffle), so that thin rims stay thin.
 """
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from occface_core.synthetic.labels import LABEL_NAMES
-from occface_paper.parsing.context import LEVELS, ContextPath
+from occface_paper.context import ContextPath, entries
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -91,11 +91,7 @@ class ParsingNetwork(nn.Module):
         nn.init.normal_(self.logits.weight, std=0.01)
         self.context = ContextPath() if context else None
         if context:
-            entries = zip(LEVELS.values(), (up4, up8, up16, up16), strict=True)
-            self.entries = nn.ModuleList(nn.Conv2d(inputs, outputs, 1) for inputs, outputs in entries)
-            for entry in self.entries:
-                nn.init.zeros_(entry.weight)  # begun from a network without the path, it changes nothing yet
-                nn.init.zeros_(entry.bias)
+            self.entries = entries((up4, up8, up16, up16))
 
     @classmethod
     def of(cls, metadata: dict[str, str]) -> ParsingNetwork:

@@ -12,10 +12,11 @@ from attrs import frozen
 from torch import Tensor
 from torch.nn import functional as F
 
+from occface_core.errors import WeightsMissing
 from occface_core.synthetic.labels import LABELS
+from occface_paper.context import begin_context, has_path, take_over
 from occface_paper.occluders import load_cutouts
 from occface_paper.parsing.augment import ParsingSampler
-from occface_paper.parsing.context import FROZEN, imagenet_context
 from occface_paper.parsing.data import LabelledCrops
 from occface_paper.parsing.evaluate import composites, validate
 from occface_paper.parsing.hidden import FACE, FRONT
@@ -154,6 +155,10 @@ def train_parsing(
     """
     settings = settings or ParsingTraining()
     cv2.setNumThreads(0)  # before the fork: a pool of threads does not survive it
+    saved = saved_run(out, "parsing", resume, device)
+    clock = Clock.of(minutes, steps, saved)
+    torch.manual_seed(seed)
+    network = begun_network(settings.width, start, context, saved)
     real = LabelledCrops.load(labels)
     bank = _bank(out / "occluders.npz", real, settings.occluders, seed, settings.size)
     sets, shares = [real], [1.0]
@@ -164,8 +169,6 @@ def train_parsing(
         sets=sets, shares=shares, bank=bank, cutouts=load_cutouts(data / "occluders"), size=settings.size
     )
     made = composites(real, 66)
-    saved = saved_run(out, "parsing", resume, device)
-    clock = Clock.of(minutes, steps, saved)
     first = clock.step
 
     def make(index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -173,11 +176,9 @@ def train_parsing(
 
     batches = iter(ahead(make))
     images, truth = next(batches)  # forks here, before torch starts threads
-    torch.manual_seed(seed)
     if threads:
         torch.set_num_threads(threads)
-    network = begun_network(settings.width, start, context, saved).to(device)
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)
     run = TrainingRun.begin(
         "parsing",
         out,
@@ -219,16 +220,14 @@ def begun_network(
 ) -> ParsingNetwork:
     """The network as it is before the first step, on the CPU; a checkpoint's content says only what it consists of."""
     state, metadata = load_weights(start) if start else ({}, {"width": str(width)})
+    if start and "logits.weight" not in state:
+        raise WeightsMissing(f"{start} does not hold a parsing network")
     names = saved["network"] if saved else state
-    wanted = context is not None or any(name.startswith("context.") for name in names)
-    network = ParsingNetwork(float(metadata["width"]), context=wanted)
+    known = has_path(names)
+    network = ParsingNetwork(float(metadata["width"]), context=known or (context is not None and not saved))
     if start:
-        network.load_state_dict(state, strict=False)
-    if context and not saved:
-        assert network.context is not None
-        network.context.load_state_dict(imagenet_context(context))
-    if network.context is not None:
-        network.context.features[: FROZEN + 1].requires_grad_(False)
+        take_over(network, state, start)
+    begin_context(network, None if known else context)
     return network
 
 

@@ -27,7 +27,7 @@ class CoefficientNet(ShapeRegressor):
     Attributes:
         size: side in px at which the network sees the crop.
         refine_steps: Gauss-Newton steps from the network's estimate, as far as it is unsure, in which the colours of
-            the skin and the landmarks decide together; some 12 ms each. Points of full trust, as placed by hand, are
+            the skin and the landmarks decide together; some 20 ms each. Points of full trust, as placed by hand, are
             met; found ones, which the network has weighed already, pull less. 0: the network alone.
         noise: standard deviation of a landmark of full trust in those steps, pixels at crop size 256.
         colour: whether the steps look at colours; without, at landmarks alone.

@@ -7,6 +7,7 @@ on a CPU they cost as much as the convolutions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -86,6 +87,46 @@ class ContextPath(nn.Module):
             if index in LEVELS:
                 found.append(x)
         return found
+
+
+def entries(channels: tuple[int, int, int, int]) -> nn.ModuleList:
+    """1x1 convolutions from the four features to so many channels, all 0: a network that adds them is as it was."""
+    made = nn.ModuleList(nn.Conv2d(n, m, 1) for n, m in zip(LEVELS.values(), channels, strict=True))
+    for entry in made:
+        nn.init.zeros_(entry.weight)
+        nn.init.zeros_(entry.bias)
+    return made
+
+
+def has_path(state: Iterable[str]) -> bool:
+    """Whether weights of these names have the second path."""
+    return any(name.startswith("context.") for name in state)
+
+
+def take_over(network: nn.Module, state: dict[str, Tensor], source: Path | None) -> None:
+    """Load weights into a network with attributes ``context`` and ``entries``, which the weights may lack.
+
+    Raises:
+        WeightsMissing: they are those of another network.
+    """
+    mine = network.state_dict()
+    wrong = [name for name in mine if name not in state and not name.startswith(("context.", "entries."))]
+    wrong += [name for name in state if name not in mine or state[name].shape != mine[name].shape]
+    if wrong:
+        raise WeightsMissing(
+            f"{source or 'the weights'} cannot begin a {type(network).__name__} of this width: "
+            f"{len(wrong)} tensors differ, the first is {wrong[0]}"
+        )
+    network.load_state_dict(state, strict=False)
+
+
+def begin_context(network: nn.Module, path: Path | None) -> None:
+    """Give the second path of a network ImageNet's weights, if a file is given; its first layers stay as they are."""
+    context = network.context
+    if isinstance(context, ContextPath):
+        if path:
+            context.load_state_dict(imagenet_context(path))
+        context.features[: FROZEN + 1].requires_grad_(False)
 
 
 def imagenet_context(path: Path) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from occface_core.errors import WeightsMissing
-from occface_paper.parsing.context import FROZEN, LEVELS, ContextPath, imagenet_context
+from occface_paper.context import FROZEN, LEVELS, ContextPath, imagenet_context
 from occface_paper.parsing.network import ParsingNetwork
 from occface_paper.parsing.synthetic import synthetic_crops
 from occface_paper.parsing.train import begun_network
