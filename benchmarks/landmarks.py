@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import torch
 import typer
-from table import about, write
+from table import about, with_others, write
 
 from occface_core.synthetic import OCCLUDERS, add_occluder
 from occface_paper.faces.find import FoundFaces
@@ -130,6 +130,9 @@ def main(
     seed: int = 0,
     weights: str | None = None,
     threads: int = 2,
+    only: Annotated[
+        str, typer.Option(help="Methods to measure anew, separated by commas; all if empty.")
+    ] = "",
 ) -> None:
     """Measure and write one row a method and condition."""
     torch.set_num_threads(threads)
@@ -148,6 +151,7 @@ def main(
     methods = {
         name: (lambda photo, faces, s=each: answers(s, photo, faces)) for name, each in stages.items()
     } | {"mean_shape": lambda photo, faces: mean_shapes(stage, faces)}
+    methods = {name: each for name, each in methods.items() if not only or name in only.split(",")}
     head = about(seed)
     rows = []
     for kind, severity in CONDITIONS:
@@ -199,7 +203,7 @@ def main(
                 f"  NME {row['nme_mean']} %  (median {row['nme_median']})",
                 flush=True,
             )
-    write(out, rows)
+    write(out, with_others(out, rows))
     for name in methods:
         hidden = [r for r in rows if r["method"] == name and r["occluder"] != "none" and r["nme_mean"] != ""]
         print(f"{name}: mean over occluded conditions {np.mean([r['nme_mean'] for r in hidden]):.2f} %")

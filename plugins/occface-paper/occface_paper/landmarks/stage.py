@@ -46,10 +46,9 @@ class MobileNetV3Landmarks(LandmarkDetector):
             together, are dropped; 0 to 1.
         max_faces: at most so many faces, the best.
         passes: how often each face is looked at; each pass after the first crops by the last one's points.
-        mirrored: look at the mirrored crop too in each network's last look and in the views of `careful`, and take
-            the mean: 2 % less error, some 13 ms a face.
-        careful: answer once more for the faces of which the answer is not sure, from two starts and as the mean
-            of several views.
+        mirrored: look at the mirrored crop too in each network's last look and in that of `careful`, and take the
+            mean: 2 % less error, some 13 ms a face.
+        careful: answer once more for the faces of which the answer is not sure, from two starts.
         refine: give two more looks to the `heatmap` network, which sees the crop finer and keeps what it sees in
             place. Off: the paper's network alone.
         scan_sides: longer sides in px at which the photo is searched, 32 or more each. A first side of 1280
