@@ -89,15 +89,15 @@ def test_a_run_begun_from_a_network_without_the_path(public: tuple[Path, Context
     command += ["--occluders", "4", "--synthetic", "2", "--start", str(tmp_path / "start.safetensors")]
     command += ["--context", str(public[0]), "--rate", "0.1"]
     crop = torch.rand(1, 3, 64, 64)
-    network = begun_network(1.0, tmp_path / "start.safetensors", public[0], None).eval()
-    assert torch.allclose(network(crop), start(crop), atol=0.02)  # half precision of the file
-    states = [network.state_dict()]
+    states = []
     for extra in (["--steps", "3"], ["--steps", "5", "--resume"]):
         assert CliRunner().invoke(app, [*command, *extra], catch_exceptions=False).exit_code == 0
         state, metadata = load_weights(tmp_path / "parsing.safetensors")
         ParsingNetwork.of(metadata).load_state_dict(state)
         states.append(state)
-    begun, trained, resumed = states
+    network = begun_network(1.0, tmp_path / "start.safetensors", public[0], None).eval()
+    assert torch.allclose(network(crop), start(crop), atol=0.02)  # half precision of the file
+    begun, (trained, resumed) = network.state_dict(), states
     frozen = tuple(f"context.features.{i}." for i in range(FROZEN + 1))
     for name in begun:
         if name.startswith("context."):
