@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -12,6 +11,7 @@ from attrs import frozen
 
 from occface_core.synthetic import OCCLUDERS, add_occluder
 from occface_paper.landmarks.crop import similarity
+from occface_paper.workers import forked
 
 #: Side of the pictures in which occluders are kept, px, unless asked otherwise.
 SIDE = 192
@@ -66,7 +66,7 @@ class OccluderBank:
         """
         global _SOURCE
         _SOURCE = (images, points, seed, side)
-        with get_context("fork").Pool(workers) as pool:
+        with forked(workers) as pool:
             rows = [row for row in pool.imap(_drawn, range(count), chunksize=8) if row is not None]
         colour, alpha, marks, kind = (np.stack(column) for column in zip(*rows, strict=True))
         return cls(colour=colour, alpha=alpha, points=marks, kind=kind)

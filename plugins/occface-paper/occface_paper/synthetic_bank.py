@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from multiprocessing import get_context
 from pathlib import Path
 
 import attrs
-import cv2
 import numpy as np
 from attrs import frozen
 
 from occface_core.synthetic import SynthOptions, generate
 from occface_paper.errors import DataMissing
+from occface_paper.workers import forked
 
 #: Side of the crops, px.
 SIDE = 256
@@ -162,7 +161,7 @@ def draw_bank(
         name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype=kind, shape=(count, *shape))
         for name, (shape, kind) in FIELDS.items()
     }
-    with get_context("fork").Pool(workers, _start, (seed, options)) as pool:
+    with forked(workers, _start, seed, options) as pool:
         for index, face in enumerate(pool.imap(_one, range(count), chunksize=CHUNK)):
             for name, value in face.items():
                 arrays[name][index] = value
@@ -177,13 +176,8 @@ _JOB: tuple[int, SynthOptions] = (0, SynthOptions())
 
 
 def _start(seed: int, options: SynthOptions) -> None:
-    """Prepare a worker: one thread each, as there are several of them."""
     global _JOB
-    import torch
-
     _JOB = (seed, options)
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
 
 
 def _one(index: int) -> dict[str, np.ndarray]:

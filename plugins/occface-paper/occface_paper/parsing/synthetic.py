@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from occface_core.synthetic import SynthOptions, generate
 from occface_paper.parsing.data import LabelledCrops
+from occface_paper.workers import forked
 
 
 def synthetic_crops(count: int, seed: int, skins: Path | None = None, workers: int = 2) -> LabelledCrops:
@@ -22,7 +21,7 @@ def synthetic_crops(count: int, seed: int, skins: Path | None = None, workers: i
         workers: processes.
     """
     options = SynthOptions(skins=str(skins) if skins and skins.is_dir() else None, yaw=1.1)
-    with get_context("fork").Pool(workers, _start, (seed, options)) as pool:
+    with forked(workers, _start, seed, options) as pool:
         images, labels, points, kinds = zip(*pool.imap(_one, range(count), chunksize=8), strict=True)
     return LabelledCrops(
         images=np.stack(images),
@@ -40,7 +39,6 @@ _JOB: tuple[int, SynthOptions] = (0, SynthOptions())
 def _start(seed: int, options: SynthOptions) -> None:
     global _JOB
     _JOB = (seed, options)
-    cv2.setNumThreads(0)
 
 
 def _one(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:

@@ -157,9 +157,8 @@ def train_parsing(
     cv2.setNumThreads(0)  # before the fork: a pool of threads does not survive it
     saved = saved_run(out, "parsing", resume, device)
     clock = Clock.of(minutes, steps, saved)
-    for path in (start, context):
-        if path and not path.is_file():
-            raise WeightsMissing(f"{path} is not there")
+    torch.manual_seed(seed)
+    network = begun_network(settings.width, start, context, saved)
     real = LabelledCrops.load(labels)
     bank = _bank(out / "occluders.npz", real, settings.occluders, seed, settings.size)
     sets, shares = [real], [1.0]
@@ -177,11 +176,9 @@ def train_parsing(
 
     batches = iter(ahead(make))
     images, truth = next(batches)  # forks here, before torch starts threads
-    torch.manual_seed(seed)
     if threads:
         torch.set_num_threads(threads)
-    network = begun_network(settings.width, start, context, saved).to(device)
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)
     run = TrainingRun.begin(
         "parsing",
         out,
