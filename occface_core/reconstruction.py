@@ -2,8 +2,8 @@
 
 The texture shows the photo where the camera saw skin, the completed face where an occluder was in front,
 and elsewhere the mirrored side or the model's own colour (`geometry.texture`). The detailed mesh is the base
-mesh, split to edges of about a millimetre where the camera sees it, and moved by the bump map along the lines
-of sight (paper eq. 7).
+mesh, split to edges of about a millimetre where the camera sees it, curved as its normals say, and moved by the
+bump map along the lines of sight (paper eq. 7).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from occface_core.geometry.align import photo_cover
 from occface_core.geometry.camera import to_camera, to_face
 from occface_core.geometry.illumination import shade
 from occface_core.geometry.mesh import Mesh
-from occface_core.geometry.normals import to_viewer, vertex_normals
+from occface_core.geometry.normals import to_viewer, unit, vertex_normals
 from occface_core.geometry.subdivision import refine
 from occface_core.geometry.surface import displace
 from occface_core.geometry.texture import bake_texture
@@ -99,8 +99,10 @@ def _detailed(shape: FaceShape, detail: FaceDetail, texture: np.ndarray, sight: 
     camera = shape.camera_vertices()
     weights = sight.weights
     points, share, uv = camera, weights[..., None], model.tensor("uv", device)
+    normals = vertex_normals(camera, triangles, weld=weld)
     for step in refine(camera[0], triangles, weights[0] > 0):
-        points, share, uv = step.spread(points), step.spread(share), step.spread(uv)
+        points, normals = step.curve(points, normals)
+        share, uv = step.spread(share), step.spread(uv)
         weld, triangles = step.spread_weld(weld), step.triangles
     raised = displace(
         points,
@@ -110,7 +112,9 @@ def _detailed(shape: FaceShape, detail: FaceDetail, texture: np.ndarray, sight: 
         weights=share[..., 0],
     )
     moved = to_face(raised, shape.rotation, shape.translation)
-    normals = vertex_normals(moved, triangles, weld=weld)
+    # the base's own smooth normals, turned as the bump map turns the surface: no edge of a triangle shows
+    turned = vertex_normals(raised, triangles, weld=weld) - vertex_normals(points, triangles, weld=weld)
+    normals = unit(normals + turned) @ shape.rotation
     return Mesh(vertices=moved[0], triangles=triangles, uv=uv, texture=texture, normals=normals[0])
 
 

@@ -1,4 +1,4 @@
-"""Split triangles without moving the surface, to make room for detail."""
+"""Split triangles, on the flat surface or on a curved one through the same vertices, to make room for detail."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from occface_core.errors import RecordError
+from occface_core.geometry.normals import unit
 
 
 @attrs.define(frozen=True, kw_only=True, eq=False)
 class Subdivision:
-    """A finer mesh on the same surface.
+    """A finer mesh through the same vertices.
 
     Attributes:
         triangles: (T', 3) int64; the old vertices keep their numbers. Those that nothing split come first.
@@ -27,6 +28,24 @@ class Subdivision:
         """Return values (..., V, C) at the old vertices as (..., V + E, C) at old and new ones."""
         middle = (values[..., self.edges[:, 0], :] + values[..., self.edges[:, 1], :]) / 2
         return torch.cat((values, middle), -2)
+
+    def curve(self, points: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:
+        """Return points and normals like `spread`, with the new ones on the curved surface that the normals tell of.
+
+        The middle of an edge is that of curved point-normal triangles (Vlachos et al. 2001): exact for a circle's
+        arc up to the fourth power of its angle. Without it, the pieces of a triangle stay in its plane, which
+        shading shows as facets.
+
+        Args:
+            points: (..., V, 3).
+            normals: (..., V, 3) of length 1, or 0 where a vertex has none; such ends do not bend.
+        """
+        start, end = (points[..., ends, :] for ends in self.edges.unbind(1))
+        first, second = (normals[..., ends, :] for ends in self.edges.unbind(1))
+        along = end - start
+        rise = (along * first).sum(-1, keepdim=True) * first - (along * second).sum(-1, keepdim=True) * second
+        middle = (start + end) / 2 - rise / 8
+        return torch.cat((points, middle), -2), torch.cat((normals, unit(first + second)), -2)
 
     def spread_weld(self, weld: Tensor) -> Tensor:
         """Return (V + E,) the first vertex at the same place: the middles of welded edges are welded."""

@@ -135,3 +135,19 @@ def test_welded_middles():
 def test_the_choice_must_fit_the_sides():
     with pytest.raises(RecordError, match=r"\(1, 3\), got \(3,\)"):
         subdivide(torch.tensor([[0, 1, 2]]), 3, split=torch.ones(3, dtype=torch.bool))
+
+
+def test_curved_pieces_lie_on_the_ball_that_the_vertices_lie_on():
+    ball = trimesh.creation.icosphere(subdivisions=2, radius=50)
+    points, triangles = torch.tensor(np.array(ball.vertices)), torch.tensor(np.array(ball.faces))
+    normals, flat = points / 50, points
+    for _ in range(2):
+        step = subdivide(triangles, len(points))
+        points, normals = step.curve(points, normals)
+        flat, triangles = step.spread(flat), step.triangles
+    off, flat_off = (abs(p.norm(dim=1) - 50).max() for p in (points, flat))
+    assert off < 0.02 * flat_off
+    assert torch.allclose(normals, points / points.norm(dim=1, keepdim=True), atol=2e-3)
+    step = subdivide(triangles, len(points))
+    unbent, none = step.curve(points, torch.zeros_like(points))
+    assert torch.equal(unbent, step.spread(points)) and not none.any()

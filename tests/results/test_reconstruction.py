@@ -68,6 +68,19 @@ def test_without_detail_the_detailed_mesh_is_the_base(result):
     np.testing.assert_array_equal(face.mesh(0).vertices, face.mesh(0, detailed=False).vertices)
 
 
+def test_a_bump_map_that_is_flat_leaves_the_base_as_smooth_as_it_is(result):
+    detail = result.faces[0].detail
+    face = attrs.evolve(result.faces[0], detail=attrs.evolve(detail, bump=torch.zeros_like(detail.bump)))
+    base, fine = face.mesh(0, detailed=False), face.mesh(0)
+    count = len(base.vertices)
+    assert len(fine.vertices) > 3 * count
+    np.testing.assert_allclose(fine.vertices[:count], base.vertices, atol=1e-3)
+    np.testing.assert_allclose(fine.normals[:count], base.normals, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(fine.normals, axis=1), 1, atol=1e-4)
+    shaded = [render(mesh, size=256).astype(int) for mesh in (base, fine)]
+    assert np.percentile(abs(shaded[0] - shaded[1]), 99.9) <= 4  # flat pieces of the triangles: 10
+
+
 def test_it_takes_one_face_with_a_shape(result):
     from occface_core.reconstruction import build_mesh
 
