@@ -98,6 +98,19 @@ def entries(channels: tuple[int, int, int, int]) -> nn.ModuleList:
     return made
 
 
+def with_context(network: nn.Module, crop: Tensor, steps: list[Tensor]) -> list[Tensor]:
+    """Features at 1/4 to 1/32 of a network with attributes ``context`` and ``entries``, plus what the path sees."""
+    path = network.context
+    if not isinstance(path, ContextPath):
+        return steps
+    return [step + entry(seen) for step, entry, seen in zip(steps, network.entries, path(crop), strict=True)]
+
+
+def described(metadata: dict[str, str]) -> bool:
+    """Whether the metadata of a weights file say that its network has the second path."""
+    return metadata.get("context") == "yes"
+
+
 def has_path(state: Iterable[str]) -> bool:
     """Whether weights of these names have the second path."""
     return any(name.startswith("context.") for name in state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from occface_paper.context import ContextPath, entries
+from occface_paper.context import ContextPath, entries, with_context
 from occface_paper.landmarks.network import resampled, trunk_of
 
 #: Blocks of the trunk whose outputs lie at a quarter, an eighth and a sixteenth of the crop.
@@ -72,9 +72,7 @@ class HeatmapNetwork(nn.Module):
             x = self.last(x)
         steps = [side(level) for side, level in zip(self.sides, levels, strict=True)]
         steps.append(self.deepest(x))
-        if self.context is not None:
-            known = zip(steps, self.entries, self.context(crop), strict=True)
-            steps = [step + entry(features) for step, entry, features in known]
+        steps = with_context(self, crop, steps)
         x = steps.pop()
         for merge, step in zip(reversed(self.merges), reversed(steps), strict=True):
             x = merge(resampled(x, step.shape[-1]) + step)

@@ -10,6 +10,7 @@ import torch
 from attrs import define, field, frozen
 from torch import Tensor
 
+from occface_paper.context import described
 from occface_paper.faces.find import FoundFaces, resized
 from occface_paper.fuse import folded
 from occface_paper.landmarks.crop import apply, five_points, similarity
@@ -123,7 +124,7 @@ class Look:
             WeightsMissing: the weights file is not there or not whole.
         """
         state, metadata = load_weights(weights_path(name, folder))
-        path = {"context": True} if metadata.get("context") == "yes" else {}
+        path = {"context": True} if described(metadata) else {}
         network = NETWORKS[name](float(metadata.get("width", 1.0)), **path)
         network.load_state_dict(state)
         ready = folded(network).to(device).to(memory_format=torch.channels_last)

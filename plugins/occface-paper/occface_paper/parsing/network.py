@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from occface_core.synthetic.labels import LABEL_NAMES
-from occface_paper.context import ContextPath, entries
+from occface_paper.context import ContextPath, described, entries, with_context
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -96,7 +96,7 @@ class ParsingNetwork(nn.Module):
     @classmethod
     def of(cls, metadata: dict[str, str]) -> ParsingNetwork:
         """The network that a weights file's metadata describes."""
-        return cls(float(metadata["width"]), context=metadata.get("context") == "yes")
+        return cls(float(metadata["width"]), context=described(metadata))
 
     def metadata(self) -> dict[str, str]:
         """What `of` needs."""
@@ -110,9 +110,7 @@ class ParsingNetwork(nn.Module):
         sixteenth = self.to16(eighth)
         deepest = self.to32(sixteenth)
         sides = [self.side4(quarter), self.side8(eighth), self.side16(sixteenth), self.deep(deepest)]
-        if self.context is not None:
-            known = zip(sides, self.entries, self.context(crop), strict=True)
-            sides = [side + entry(features) for side, entry, features in known]
+        sides = with_context(self, crop, sides)
         x = sides[3] + self.whole(deepest.mean((2, 3), keepdim=True))
         x = self.merge16(doubled(x) + sides[2])
         x = self.merge8(doubled(x) + sides[1])
