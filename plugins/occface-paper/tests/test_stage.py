@@ -110,26 +110,47 @@ def test_hidden_points_are_less_confident(stage: MobileNetV3Landmarks, portrait:
 
 @needs_weights
 @needs_portrait
-def test_points_behind_something_stay_near_where_they_were(portrait: np.ndarray, monkeypatch):
-    from occface_paper.landmarks import predict
-    from occface_paper.landmarks import stage as module
-
-    monkeypatch.setattr(module, "DOUBTFUL", 1.1)  # every face gets the careful answer
-    careful = MobileNetV3Landmarks()
-    careful.setup("cpu")
+def test_points_behind_something_stay_near_where_they_were(stage: MobileNetV3Landmarks, portrait: np.ndarray):
     hidden = portrait.copy()
     hidden[120:190, 180:270] = (40, 90, 160)
-    bare = careful.run(tensor(portrait)).points[0]
-    blocked = careful.run(tensor(hidden)).points
+    bare = stage.run(tensor(portrait)).points[0]
+    blocked = stage.run(tensor(hidden)).points
     eyes = (bare[36] - bare[45]).norm()
     away = (blocked[0] - bare).norm(dim=1) / eyes
     assert len(blocked) == 1 and away.mean() < 0.1 and away[36:48].mean() < 0.04
-    looks: list[bool] = []
+
+
+@needs_weights
+@needs_portrait
+def test_doubtful_faces_are_looked_at_until_their_points_stay(
+    stage: MobileNetV3Landmarks, portrait: np.ndarray, monkeypatch
+):
+    from occface_paper.landmarks import predict
+
+    looked: list[tuple[int, bool]] = []
     answers = predict.answers
-    monkeypatch.setattr(predict, "answers", lambda *rest: looks.append(rest[-1]) or answers(*rest))
-    with torch.inference_mode():
-        predict.last_look(careful._looks[-1], predict.Halvings(tensor(portrait)), bare[None], mirrored=True)
-    assert looks == [False, True]
+
+    def counted(look, photo, crops, mirrored):
+        looked.append((len(crops), mirrored))
+        return answers(look, photo, crops, mirrored)
+
+    monkeypatch.setattr(predict, "answers", counted)
+    photo, bare = predict.Halvings(tensor(portrait)), stage.run(tensor(portrait)).points[0]
+    pair = torch.stack([bare, bare + 0.2 * (bare[45] - bare[36])])
+
+    def looks(doubtful: float, most: int) -> tuple[torch.Tensor, list[tuple[int, bool]]]:
+        looked.clear()
+        monkeypatch.setattr(predict, "DOUBTFUL", doubtful)
+        points, _ = predict.last_looks(stage._looks[-1], photo, pair, looks=most, mirrored=True)
+        return points, list(looked)
+
+    assert looks(0.0, 8)[1] == [(2, False), (2, True)]  # sure faces: one look and that for the answer
+    assert looks(1.1, 1)[1] == [(2, False), (2, True)]
+    points, made = looks(1.1, 8)
+    assert made[0] == (2, False) and made[-1] == (2, True)
+    assert (1, False) in made and len(made) < 9  # the face that was right already is done first
+    eyes = (bare[36] - bare[45]).norm()
+    assert (points[0] - points[1]).norm(dim=1).mean() < 0.02 * eyes
 
 
 def test_sides_are_scanned_from_the_largest_and_small_ones_refused():

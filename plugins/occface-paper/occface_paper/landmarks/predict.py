@@ -32,6 +32,11 @@ TOLERANCE = 0.1
 DISAGREEMENT = 1.7
 #: Root of the area, and centre, of a found face's box in crop units: means over the training boxes.
 BOX_SIZE, BOX_CENTRE = 1.58, (0.0, -0.24)
+#: Faces whose points have a lower mean confidence are doubtful.
+DOUBTFUL = 0.85
+#: Points that a look moves by less than this share of the face's size, about 1.3 % of the distance between the eyes'
+#: outer corners, stay where they are.
+STILL = 0.008
 #: Faces given to the network at once.
 CHUNK = 16
 
@@ -199,16 +204,43 @@ def in_photo(
     return points, log_scale.double().exp().cpu().numpy() / np.maximum(eyes, least)
 
 
-def last_look(look: Look, photo: Halvings, points: Tensor, *, mirrored: bool) -> tuple[Tensor, Tensor]:
-    """Points (F, 68, 2) and confidence (F, 68) of faces whose points (F, 68, 2) are nearly right already.
+@torch.inference_mode()
+def last_looks(
+    look: Look, photo: Halvings, points: Tensor, *, looks: int, mirrored: bool
+) -> tuple[Tensor, Tensor]:
+    """Better points of faces whose points are nearly right already.
 
-    The network looks twice: its own first answer places the crop better than another network's does.
+    The network crops by its own last answer until it is sure or its points stay where they are, since what
+    hides a face leads the first crop astray; then it looks once more for the answer.
+
+    Args:
+        look: a network on the photo's device.
+        photo: where to look.
+        points: (F, 68, 2) photo pixels.
+        looks: at most so many before that for the answer, at least 1.
+        mirrored: in the look for the answer, look at the mirrored crop too and take the mean of both.
+
+    Returns:
+        Points (F, 68, 2) in photo pixels and confidence (F, 68) in [0, 1].
     """
     mean_shape = look.mean_shape()
-    crops = [similarity(p, mean_shape) for p in points.cpu().double().numpy()]
-    nearer, _ = answers(look, photo, crops, False)
-    better, scale = answers(look, photo, [similarity(p, mean_shape) for p in nearer], mirrored)
+    places = points.cpu().double().numpy().copy()
+    doubtful = np.arange(len(places))
+    for _ in range(looks):
+        before = places[doubtful]
+        places[doubtful], scale = answers(look, photo, [similarity(p, mean_shape) for p in before], False)
+        unsure = confidence(scale).mean(1) < DOUBTFUL
+        doubtful = doubtful[unsure & (shift(before, places[doubtful]) > STILL)]
+        if not len(doubtful):
+            break
+    better, scale = answers(look, photo, [similarity(p, mean_shape) for p in places], mirrored)
     return photo.photo.new_tensor(better), photo.photo.new_tensor(confidence(scale))
+
+
+def shift(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """(F,) mean distance between points (F, 68, 2) in parts of the square root of the box about them."""
+    size = np.sqrt(np.ptp(after, axis=1).prod(1)).clip(1e-6)
+    return np.asarray(np.linalg.norm(after - before, axis=2).mean(1) / size)
 
 
 def confidence(scale: np.ndarray) -> np.ndarray:
