@@ -23,7 +23,8 @@ class Parsing(OcclusionMatting):
     The face is the hull of what is seen of it, and of what stands where the crop's alignment expects it.
 
     Attributes:
-        size: side in px at which the crop is parsed; a multiple of 32.
+        size: side in px at which the crop is parsed; a multiple of 32. The pipeline's 256 px, enlarged a little, are
+            told apart better than as they are, at a quarter more time.
         mirrored: parse the mirrored crop too and take the mean, at twice the time.
         steepness: how hard the matte's edge is; 1 = the parser's own doubt, which leaves less of the object behind
             after completion, more = harder.
@@ -34,7 +35,7 @@ class Parsing(OcclusionMatting):
 
     licence: ClassVar[str] = "Apache-2.0; weights trained on research-only photos, see the model card"
 
-    size: int = attrs.field(default=256, validator=[validators.instance_of(int), validators.ge(64)])
+    size: int = attrs.field(default=288, validator=[validators.instance_of(int), validators.ge(64)])
     mirrored: bool = False
     steepness: float = attrs.field(default=1.0, converter=float, validator=validators.ge(1.0))
     weights: str | None = None
