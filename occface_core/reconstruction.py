@@ -126,7 +126,7 @@ def _paint(faces: FaceBatch, shape: FaceShape, sight: Sight) -> np.ndarray:
     camera = to_camera(shape.vertices, shape.rotation, shape.translation)
     normals = to_viewer(vertex_normals(camera, triangles, weld=weld))
     albedo = model.albedo_colours(shape.coefficients["albedo"])
-    prior = shade(albedo, normals, shape.coefficients["illumination"]).clamp(0, 1)
+    prior = _in_light(model, albedo, normals, shape.coefficients["illumination"])
     size = int(faces.image.shape[-1])
     matte = None if faces.matte is None else _fitted(faces.matte.alpha, size)
     # What is completed already holds the photo where nothing hides it: mixing the two again by a soft matte
@@ -153,6 +153,30 @@ def _paint(faces: FaceBatch, shape: FaceShape, sight: Sight) -> np.ndarray:
     )
     levels = (torch.nan_to_num(painted.picture[0]).clamp(0, 1) * 255).round().to(torch.uint8)
     return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())
+
+
+def _in_light(model: FaceModel, albedo: Tensor, normals: Tensor, illumination: Tensor) -> Tensor:
+    """Return (1, V, 3) in [0, 1]: the model's own colours in the light of the photo.
+
+    The light's colour makes up for what albedo cannot say of the skin, and would paint teeth and eyes blue beside skin
+    that is paler than the model's: these have its mean over the channels, and as much less colour as the skin has.
+    """
+    grey = illumination.reshape(-1, 3, 9).mean(1, keepdim=True).expand(-1, 3, -1).reshape(-1, 27)
+    coloured, plain = (shade(albedo, normals, light) for light in (illumination, grey))
+    skin = torch.from_numpy(model.regions["nose"]).to(albedo.device)
+    colour, own = (_saturation(each[:, skin].mean(1)) for each in (coloured, albedo))
+    share = (colour / own.clamp_min(1e-3)).clamp(0, 1)[:, None, None]
+    level = plain.mean(-1, keepdim=True)
+    inside = _inside_of_mouth(model) | torch.from_numpy(
+        np.array(model.regions.get("eyeballs", np.zeros(len(model.mean), bool)))
+    )
+    faded = level + share * (plain - level)
+    return torch.where(inside.to(albedo.device)[:, None], faded, coloured).clamp(0, 1)
+
+
+def _saturation(colours: Tensor) -> Tensor:
+    """Return (B,) in [0, 1] how far colours (B, 3) are from grey."""
+    return 1 - colours.amin(-1).clamp_min(0) / colours.amax(-1).clamp_min(1e-6)
 
 
 def _trust(model: FaceModel) -> Tensor:

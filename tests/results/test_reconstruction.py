@@ -81,6 +81,28 @@ def test_a_bump_map_that_is_flat_leaves_the_base_as_smooth_as_it_is(result):
     assert np.percentile(abs(shaded[0] - shaded[1]), 99.9) <= 4  # flat pieces of the triangles: 10
 
 
+def test_teeth_and_eyes_are_not_painted_with_the_colour_that_the_light_makes_up_for(result):
+    """A grey photo: the light is blue where the model's skin is warm, so that skin comes out grey."""
+    from occface_core.geometry.illumination import basis, light
+    from occface_core.reconstruction import _in_light
+
+    model = result.faces.shape.model
+    albedo = model.albedo_colours(result.faces.shape.coefficients["albedo"])
+    normals = torch.zeros_like(albedo)
+    normals[..., 2] = 1
+    skin = albedo[0, model.regions["nose"]].mean(0)
+    even, response = light(normals, torch.zeros(1, 27))[0, 0, 0], basis(normals)[0, 0, 0]
+    blue = torch.zeros(1, 3, 9)
+    blue[0, :, 0] = (0.4 / skin - even) / response
+    painted = _in_light(model, albedo, normals, blue.reshape(1, 27))[0]
+    nose, teeth = (painted[model.regions[name]].mean(0) for name in ("nose", "teeth"))
+    assert (nose - nose.mean()).abs().max() < 0.05
+    assert (teeth - teeth.mean()).abs().max() < 0.05
+    warm = _in_light(model, albedo, normals, torch.zeros(1, 27))[0]
+    tongue = warm[model.regions["tongue"]].mean(0)
+    assert tongue[0] > tongue[2] + 0.05  # in white light colours stay
+
+
 def test_it_takes_one_face_with_a_shape(result):
     from occface_core.reconstruction import build_mesh
 
