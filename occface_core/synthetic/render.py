@@ -16,6 +16,7 @@ from occface_core.geometry.camera import FOCAL_224, rotation_from_angles
 from occface_core.geometry.rasterise import Fragments, rasterise
 from occface_core.synthetic import shading
 from occface_core.synthetic.backgrounds import background
+from occface_core.synthetic.creases import closedness
 from occface_core.synthetic.dress import Dress, dress, scalp_coordinates, smoothed
 from occface_core.synthetic.labels import FACE_LABELS, LABELS
 from occface_core.synthetic.noise import octaves
@@ -111,6 +112,9 @@ def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, opt
     fine_bump = np.zeros((size * FINER, size * FINER), np.float32)
     shading.sample_map(fine.triangle[0].numpy(), fine.barycentric[0].numpy(), corners, attributes, skins,
                        heights.astype(np.float32), fine_bump)  # fmt: skip
+    closed = np.zeros_like(fine_bump)
+    shading.sample_map(fine.triangle[0].numpy(), fine.barycentric[0].numpy(), corners, attributes, skins,
+                       closedness(torch.from_numpy(heights.astype(np.float32))[None])[0].numpy(), closed)  # fmt: skip
 
     layer = np.zeros((size * FINER, size * FINER, 4), np.float32)
     fine_labels = np.zeros((size * FINER, size * FINER), np.uint8)
@@ -121,7 +125,7 @@ def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, opt
     shading.shade_figure(
         fine.triangle[0].numpy(), fine.barycentric[0].numpy(), corners, attributes, viewer.astype(np.float32), material,
         labels, LABELS["hair"], wear.strands, wear.cloth, skin_texture, _grain(rng), wear.beard_colour, fine_bump,
-        float(camera.translation[2] / camera.intrinsics[0, 0] / FINER), light, face.key.astype(np.float64),
+        closed, float(camera.translation[2] / camera.intrinsics[0, 0] / FINER), light, face.key.astype(np.float64),
         face.key_colour.astype(np.float64), face.hard, wear.hairline, layer, fine_labels,
     )  # fmt: skip
     image, region, small_labels = _reduce(

@@ -66,6 +66,7 @@ def shade_figure(
     grain: np.ndarray,
     beard_colour: np.ndarray,
     bump: np.ndarray,
+    closed: np.ndarray,
     pixel_mm: float,
     harmonics: np.ndarray,
     key: np.ndarray,
@@ -77,6 +78,7 @@ def shade_figure(
 ) -> None:
     """Write premultiplied RGBA (H, W, 4) and labels (H, W).
 
+    closed (H, W) is the share of even light that creases keep out.
     harmonics (3, 9) already hold the even light; with `hard` they hold all light but the main one.
     """
     height, width = triangle.shape
@@ -170,7 +172,10 @@ def shade_figure(
                     * (nx * ny * h[4] - ny * nz * h[5] - nx * nz * h[7] + 0.5 * (nx * nx - ny * ny) * h[8])
                     + second / (2 * np.sqrt(3)) * (3 * nz * nz - 1) * h[6]
                 )
-                light = max(light, 0.03) * a[AMBIENT]
+                share = closed[y, x]  # creases keep light out, as `creases.shaded` says
+                light = (
+                    max(light, 0.03) * a[AMBIENT] * (1 - share) / (1 - share * min(max(colour[c], 0.0), 1.0))
+                )
                 if hard:
                     light += key_colour[c] * facing * a[LIT]
                 value = colour[c] * light + (high + rim) * key_colour[c]

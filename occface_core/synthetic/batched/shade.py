@@ -15,7 +15,9 @@ from occface_core.synthetic.batched.constants import Constants
 from occface_core.synthetic.batched.fields import blurred, octaves
 from occface_core.synthetic.batched.figure import stacked
 from occface_core.synthetic.batched.plan import FacePlan
+from occface_core.synthetic.creases import closedness, shaded
 from occface_core.synthetic.labels import LABELS
+from occface_core.synthetic.wrinkles import RELIEF_BLUR
 
 
 @attrs.define(frozen=True, kw_only=True, eq=False)
@@ -83,7 +85,7 @@ def wrinkle_maps(plans: Sequence[FacePlan], fixed: Constants) -> Tensor:
     depth = stacked([plan.wrinkles for plan in plans], device, torch.float32)
     variant = stacked([plan.variants for plan in plans], device)
     relief = octaves([plan.relief for plan in plans], device)[:, None]
-    relief = blurred(relief, torch.full((len(plans),), 2.0, device=device))[:, 0]
+    relief = blurred(relief, torch.full((len(plans),), RELIEF_BLUR, device=device))[:, 0]
     height = torch.tensor([plan.relief_height for plan in plans], device=device)
     total = height[:, None, None] * relief * fixed.skin_mask
     for kind in range(depth.shape[1]):
@@ -153,7 +155,8 @@ def shade(
 
     bump = look_up(heights, a[shading.U], a[shading.V], own)
     normal = _bent(normal, bump, look.pixel)
-    value = _lit(a, normal, colour, gloss, look)
+    closed = look_up(closedness(heights), a[shading.U], a[shading.V], own)
+    value = _lit(a, normal, colour, gloss, closed, look)
     layer = torch.cat((value.clamp(0, 1), torch.ones_like(value[..., :1])), -1)
     return torch.where(covered[..., None], layer, 0), torch.where(covered, label, 0)
 
@@ -211,8 +214,10 @@ def _bent(normal: Tensor, bump: Tensor, pixel: Tensor) -> Tensor:
     return torch.where((inner & (bump != 0) & (z > 0.2))[..., None], bent, normal)
 
 
-def _lit(a: Sequence[Tensor], normal: Tensor, colour: Tensor, gloss: Tensor, look: Surfaces) -> Tensor:
-    """Return the light (B, H, W, 3) that comes from surfaces."""
+def _lit(
+    a: Sequence[Tensor], normal: Tensor, colour: Tensor, gloss: Tensor, closed: Tensor, look: Surfaces
+) -> Tensor:
+    """Return the light (B, H, W, 3) that comes from surfaces; creases keep out the share `closed` (B, H, W)."""
     x, y, z = normal.unbind(-1)
     zero = np.pi / np.sqrt(4 * np.pi)
     first = 2 * np.pi / np.sqrt(3) * np.sqrt(3 / (4 * np.pi))
@@ -222,6 +227,7 @@ def _lit(a: Sequence[Tensor], normal: Tensor, colour: Tensor, gloss: Tensor, loo
          second / (2 * np.sqrt(3)) * (3 * z * z - 1), -second * x * z, 0.5 * second * (x * x - y * y)), -1
     )  # fmt: skip
     light = torch.einsum("bhwk,bck->bhwc", basis, look.light).clamp_min(0.03) * a[shading.AMBIENT][..., None]
+    light = light * shaded(closed[..., None], colour.clamp(0, 1))
     key, strong = look.key[:, None, None], look.key_colour[:, None, None]
     facing = (normal * key).sum(-1, keepdim=True).clamp_min(0)
     lit = a[shading.LIT][..., None]

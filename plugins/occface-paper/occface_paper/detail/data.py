@@ -31,8 +31,6 @@ WRONG = (0.25, 0.05, 0.02, 0.6)
 WIDE = 9.0
 #: Where the error of a wrong base saturates, mm.
 MOST = 1.5
-#: Most that a crease darkens skin, log brightness a mm under the mean nearby, and how near that is, px.
-CREASE, NEAR = 0.6, 4.0
 #: Share of the samples that get one more light from one side, and of those that are degraded.
 RELIT, DEGRADED = 0.6, 0.6
 
@@ -92,9 +90,8 @@ class DetailSampler:
         room = self.bank.clean.shape[-1] - self.size
         corner = [round(room * rng.triangular(0, 0.5, 1)) for _ in range(2)] if room else [0, 0]
         hiding = str(rng.choice(list(HIDING), p=list(HIDING.values())))
-        creases = CREASE * max(rng.uniform(-0.5, 1), 0)
         relit = rng.random() < RELIT
-        sample = self.cut(index, *corner, rng, hiding, rng.random() < self.wrong, creases, relit)
+        sample = self.cut(index, *corner, rng, hiding, rng.random() < self.wrong, relit)
         picture = recoloured(np.ascontiguousarray(sample.picture.transpose(1, 2, 0)), rng)
         if rng.random() < DEGRADED:
             picture = degraded(picture, rng)
@@ -115,7 +112,6 @@ class DetailSampler:
         rng: np.random.Generator,
         hiding: str,
         wrong: bool,
-        creases: float = 0.0,
         relit: bool = False,
     ) -> DetailSample:
         """One sample without augmentation.
@@ -127,8 +123,6 @@ class DetailSampler:
             rng: source of randomness.
             hiding: a name of `HIDING`.
             wrong: whether the base shape is a wrong one.
-            creases: how much darker skin is that lies under its surroundings, log brightness a mm. The faces
-                are drawn without the shade of creases, which real skin has under any light.
             relit: whether a light from one side is added, as many of the faces are lit from everywhere and
                 show little of their relief.
         """
@@ -141,13 +135,11 @@ class DetailSampler:
         true = self._surface(index, left, top)
         base = self._surface(index, left, top, rng) if wrong else true
         bump = crop(bank.bump).astype(np.float32)[None]
-        shade = np.exp(creases * (bump - cv2.GaussianBlur(bump[0], (0, 0), NEAR)))
         clean, photo = crop(bank.clean), crop(bank.photo)
         if relit:
             intrinsics = self._intrinsics(index, left, top)
             surface = detailed_depth(true.depth, torch.from_numpy(bump)[None], intrinsics)
-            shade = shade * side_light(depth_normals(surface, intrinsics)[0].numpy(), rng)
-        if creases or relit:
+            shade = side_light(depth_normals(surface, intrinsics)[0].numpy(), rng)
             front = crop(bank.occluder)[None] / np.float32(255)
             clean = np.clip(clean * shade, 0, 255).astype(np.uint8)
             photo = np.clip(photo * (shade + (1 - shade) * front), 0, 255).astype(np.uint8)

@@ -12,6 +12,7 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
+from occface_paper.context import take_over
 from occface_paper.detail.data import DetailSampler
 from occface_paper.detail.evaluate import fine_correlation, normal_errors
 from occface_paper.detail.inputs import network_input
@@ -19,6 +20,7 @@ from occface_paper.detail.losses import bump_loss
 from occface_paper.detail.network import PAPER_WIDTHS, WIDTHS, BumpNetwork
 from occface_paper.synthetic_bank import SyntheticBank
 from occface_paper.training import Clock, TrainingRun, ahead, saved_run
+from occface_paper.weights import load_weights
 
 #: Name of the weights file.
 WEIGHTS = "bump_unet"
@@ -63,6 +65,7 @@ def train_detail(
     out: Path,
     *,
     faces: Path | None = None,
+    start: Path | None = None,
     count: int = 9000,
     minutes: float = 80.0,
     steps: int | None = None,
@@ -79,6 +82,7 @@ def train_detail(
         data: folder of the data pack, for its skins.
         out: folder of the run: ``bump_unet.pt``, ``bump_unet.safetensors``, ``log.jsonl``, and the faces drawn first.
         faces: folder of synthetic faces drawn before, see `SyntheticBank`; None draws them into ``out``.
+        start: weights of a bump network of these settings to begin with (.safetensors); None: random ones.
         count: synthetic faces to draw.
         minutes: length of the schedule, earlier runs included.
         steps: stop after so many steps, if that comes first.
@@ -98,6 +102,10 @@ def train_detail(
     training, held_out = bank.split(settings.held_out)
     sampler = DetailSampler(bank=bank, indices=training, size=settings.size, wrong=settings.wrong)
     saved = saved_run(out, WEIGHTS, resume, device)
+    torch.manual_seed(seed)
+    network = BumpNetwork(settings.widths, settings.fold)
+    if start and not saved:
+        take_over(network, load_weights(start)[0], start)
     clock = Clock.of(minutes, steps, saved)
     first = clock.step
 
@@ -107,11 +115,10 @@ def train_detail(
 
     batches = iter(ahead(make))
     batch = next(batches)  # forks here, before torch starts threads
-    torch.manual_seed(seed)
     if threads:
         torch.set_num_threads(threads)
     tested = held_out[:: max(len(held_out) // settings.validated, 1)][: settings.validated]
-    network = BumpNetwork(settings.widths, settings.fold).to(device).to(memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)
     run = TrainingRun.begin(
         WEIGHTS,
         out,

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 from typer.testing import CliRunner
 
+from occface_core.errors import WeightsMissing
 from occface_paper.detail.network import BumpNetwork
 from occface_paper.detail.stage import BumpUNet
 from occface_paper.train import app
@@ -30,6 +33,27 @@ def test_twenty_steps_then_resume(faces_folder: Path, tmp_path: Path):
     stage = BumpUNet(weights=str(tmp_path / "run"))
     stage.setup("cpu")
     assert len(stage.weights_sha256() or "") == 64
+
+
+def test_a_start_is_where_training_begins_and_must_fit(faces_folder: Path, tmp_path: Path):
+    """A rate of nothing leaves the weights that a run begins with."""
+    command = ["detail", "--data", str(tmp_path), "--threads", "1", "--batch", "1", "--size", "32"]
+    command += ["--synthetic", str(faces_folder), "--steps", "1", "--rate", "1e-12"]
+    for name, extra in (
+        ("first", []),
+        ("second", ["--start", str(tmp_path / "first/bump_unet.safetensors")]),
+    ):
+        seed = ["--seed", "3" if name == "first" else "4"]
+        arguments = [*command, "--widths", "4,4", "--out", str(tmp_path / name), *seed, *extra]
+        assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+    first, second = (
+        load_weights(tmp_path / name / "bump_unet.safetensors")[0] for name in ("first", "second")
+    )
+    same = [torch.equal(first[name], second[name]) for name in first if name.endswith("0.weight")]
+    assert same and all(same)
+    with pytest.raises(WeightsMissing, match="first"):
+        wider = [*command, "--widths", "6,6", "--out", str(tmp_path / "third"), *extra]
+        CliRunner().invoke(app, wider, catch_exceptions=False)
 
 
 def test_faces_are_drawn_into_the_run_where_none_are_given(tmp_path: Path):
