@@ -12,7 +12,7 @@ from occface_core.facemodel import FaceModel
 from occface_core.geometry.rasterise import interpolate, rasterise
 from occface_core.synthetic.folds import FOLDS
 from occface_core.synthetic.noise import octaves
-from occface_core.synthetic.seeds import between, sample_generator
+from occface_core.synthetic.seeds import between, chance, sample_generator
 
 SIDE = 640
 """Texels across the texture plane; on the face one is some 0.77 mm wide."""
@@ -24,6 +24,9 @@ PORES, LUMPS = 3, 23
 EDGE = 13
 """Texels within which all fades at the rim of the skin."""
 KINDS = (*FOLDS, "pores", "lumps")
+SMOOTH = 0.35
+"""Share of the faces that are as good as free of lines, as children are, whatever they do: who learns from drawn
+faces must not take folds for granted."""
 
 
 def wrinkle_map(
@@ -73,8 +76,10 @@ def wrinkle_gains(
         "pores": 0.004 + 0.012 * rng.random(),
         "lumps": 0.14 * rng.random(),
     }
+    lines = 0.25 * rng.random() if chance(rng, SMOOTH) else 1.0
     gains, variants = [], []
     for kind in KINDS:
+        depth[kind] *= lines if kind in FOLDS and kind != "lid" else 1.0
         gains.append(depth[kind] * between(rng, 0.3, 1.4))
         variants.append(int(rng.integers(VARIANTS)))
     return gains, variants

@@ -11,7 +11,7 @@ from occface_core.synthetic import SynthOptions, generate
 from occface_core.synthetic.creases import closedness, shaded
 from occface_core.synthetic.folds import FOLDS, crease, near_curve, smooth
 from occface_core.synthetic.seeds import sample_generator
-from occface_core.synthetic.wrinkles import KINDS, VARIANTS, basis, positions, wrinkle_gains
+from occface_core.synthetic.wrinkles import KINDS, SMOOTH, VARIANTS, basis, positions, wrinkle_gains
 
 
 def test_a_plane_and_a_ridge_keep_no_light_from_themselves():
@@ -106,7 +106,16 @@ def test_age_and_a_smile_deepen_folds():
 
     young, old, smiling = mean(0.1), mean(0.9), mean(0.1, mouthSmileLeft=0.9)
     assert all(old[kind] > young[kind] for kind in FOLDS if kind != "lid")
-    assert smiling["nasolabial"] > 1.5 * young["nasolabial"] and smiling["forehead"] == young["forehead"]
+    assert smiling["nasolabial"] > 1.5 * young["nasolabial"] and smiling["forehead"] == pytest.approx(
+        young["forehead"]
+    )
+
+
+def test_some_faces_have_no_lines():
+    fold, lid = KINDS.index("nasolabial"), KINDS.index("lid")
+    drawn = np.array([wrinkle_gains(np.random.default_rng(k), 1.0, {})[0] for k in range(600)])
+    faint = drawn[:, fold] < 0.25 * 1.4 * 2.5  # a quarter of the deepest
+    assert np.mean(faint) == pytest.approx(SMOOTH, abs=0.08) and (drawn[:, lid] > 0.2).all()
 
 
 def test_creases_are_darker_in_the_picture():
