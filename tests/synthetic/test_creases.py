@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from occface_core.facemodel import FaceModel
-from occface_core.synthetic import SynthOptions, generate
+from occface_core.synthetic import SynthOptions, generate, render
 from occface_core.synthetic.creases import closedness, shaded
 from occface_core.synthetic.folds import FOLDS, crease, near_curve, smooth
 from occface_core.synthetic.seeds import sample_generator
@@ -118,15 +118,15 @@ def test_some_faces_have_no_lines():
     assert np.mean(faint) == pytest.approx(SMOOTH, abs=0.08) and (drawn[:, lid] > 0.2).all()
 
 
-def test_creases_are_darker_in_the_picture():
-    """The same face with and without wrinkles: where the relief dips most, its picture is darker."""
-    dark = []
-    for index in range(3):
-        options = SynthOptions(occluders=(), degrade=0, hard_light=0, yaw=0.3)
-        plain = generate(51, index, SynthOptions(occluders=(), degrade=0, hard_light=0, yaw=0.3, wrinkles=0))
-        face = generate(51, index, options)
-        near = torch.nn.functional.avg_pool2d(torch.as_tensor(face.bump)[None, None], 9, 1, 4)[0, 0].numpy()
-        deep = face.bump - near
-        worst = (deep < np.quantile(deep[face.bump != 0], 0.02)) & (face.bump != 0)
-        dark.append((face.clean[:, worst] - plain.clean[:, worst]).mean())
-    assert np.mean(dark) < -0.01
+def test_creases_are_darker_in_the_picture_and_nothing_is_brighter(monkeypatch):
+    """The same face with and without the light that its creases keep out; red is dimmed least, for it bounces most."""
+    options = SynthOptions(occluders=(), degrade=0, hard_light=0, yaw=0.3)
+    face = generate(51, 1, options)
+    monkeypatch.setattr(render, "closedness", torch.zeros_like)
+    open_face = generate(51, 1, options)
+    ratio = face.clean / np.maximum(open_face.clean, 0.05)
+    deep = ratio.mean(0) < np.quantile(ratio.mean(0)[face.bump != 0], 0.02)
+    assert ratio[:, deep].mean() < 0.97 and ratio.max() < 1.001
+    assert ratio[0, deep].mean() > ratio[2, deep].mean()
+    assert (ratio[:, np.isnan(face.depth)] > 0.99).mean() > 0.999
+    assert np.array_equal(face.bump, open_face.bump)
