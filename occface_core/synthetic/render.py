@@ -105,16 +105,10 @@ def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, opt
     corners, material, labels = triangles[kept], material[kept], labels[kept]
 
     expression = dict(zip(model.expression_names, face.expression.tolist(), strict=True))
-    heights = options.wrinkles * wrinkle_map(model, rng, face.age, expression)
-    bump = np.zeros((size, size), np.float32)
-    shading.sample_map(truth.triangle[0].numpy(), truth.barycentric[0].numpy(), model.triangles, attributes,
-                       len(model.triangles), heights.astype(np.float32), bump)  # fmt: skip
-    fine_bump = np.zeros((size * FINER, size * FINER), np.float32)
-    shading.sample_map(fine.triangle[0].numpy(), fine.barycentric[0].numpy(), corners, attributes, skins,
-                       heights.astype(np.float32), fine_bump)  # fmt: skip
-    closed = np.zeros_like(fine_bump)
-    shading.sample_map(fine.triangle[0].numpy(), fine.barycentric[0].numpy(), corners, attributes, skins,
-                       closedness(torch.from_numpy(heights.astype(np.float32))[None])[0].numpy(), closed)  # fmt: skip
+    heights = (options.wrinkles * wrinkle_map(model, rng, face.age, expression)).astype(np.float32)
+    kept_out = closedness(torch.from_numpy(heights)[None])[0].numpy()
+    bump = _on_skin(truth, model.triangles, len(model.triangles), attributes, heights)
+    fine_bump, closed = (_on_skin(fine, corners, skins, attributes, values) for values in (heights, kept_out))
 
     layer = np.zeros((size * FINER, size * FINER, 4), np.float32)
     fine_labels = np.zeros((size * FINER, size * FINER), np.uint8)
@@ -155,6 +149,16 @@ def render(model: FaceModel, face: FaceParameters, rng: np.random.Generator, opt
         bump=bump,
         exposure=exposure,
     )
+
+
+def _on_skin(
+    fragments: Fragments, corners: np.ndarray, skins: int, attributes: np.ndarray, values: np.ndarray
+) -> np.ndarray:
+    """Return values (side, side) over the texture plane as a drawing shows them, (H, W); 0 beyond `skins` triangles."""
+    triangle, weight = fragments.triangle[0].numpy(), fragments.barycentric[0].numpy()
+    out = np.zeros(triangle.shape, np.float32)
+    shading.sample_map(triangle, weight, corners, attributes, skins, values, out)
+    return out
 
 
 @attrs.define(frozen=True, kw_only=True, eq=False)
